@@ -1,0 +1,121 @@
+#include "spawn.h"
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#ifndef CLONE_PIDFD
+#define CLONE_PIDFD 0x00001000
+#endif
+#ifndef CLOSE_RANGE_CLOEXEC
+#define CLOSE_RANGE_CLOEXEC (1U << 2)
+#endif
+#define STACK_BYTES (128 * 1024)
+
+static _Noreturn void give_up(struct uipc_spawn *plan, const char *step) {
+    plan->error = errno;
+    plan->step = step;
+    _exit(127);
+}
+
+/* A handler of the parent must not run in the child, which shares its memory. Ignored stays ignored, as with exec,
+ * but for the two that Python ignores on its own behalf: programs expect to die of SIGPIPE. */
+static void reset_handlers(void) {
+    struct sigaction plain = {.sa_handler = SIG_DFL}, now;
+    for (int number = 1; number <= SIGRTMAX; number++) {
+        if (sigaction(number, NULL, &now) != 0)
+            continue;
+        if (now.sa_handler == SIG_IGN && number != SIGPIPE && number != SIGXFSZ)
+            continue;
+        sigaction(number, &plain, NULL);
+    }
+}
+
+/* All sources first move above every target, so that no dup2 overwrites a source that is still needed. */
+static void place_descriptors(struct uipc_spawn *plan) {
+    int highest = 2;
+    for (int i = 0; i < plan->move_count; i++)
+        if (plan->moves[i][1] > highest)
+            highest = plan->moves[i][1];
+    for (int i = 0; i < plan->move_count; i++) {
+        plan->moves[i][0] = fcntl(plan->moves[i][0], F_DUPFD_CLOEXEC, highest + 1);
+        if (plan->moves[i][0] < 0)
+            give_up(plan, "fcntl(F_DUPFD_CLOEXEC)");
+    }
+    for (int i = 0; i < plan->move_count; i++)
+        if (dup2(plan->moves[i][0], plan->moves[i][1]) < 0)
+            give_up(plan, "dup2(2)");
+}
+
+/* What was not given by name stays here: close-on-exec for all but the targets (Linux 5.11; before: as it is). */
+static void keep_the_rest_home(struct uipc_spawn *plan) {
+    syscall(SYS_close_range, 3, UINT_MAX, CLOSE_RANGE_CLOEXEC);
+    for (int i = 0; i < plan->move_count; i++)
+        if (plan->moves[i][1] > 2)
+            fcntl(plan->moves[i][1], F_SETFD, 0);
+}
+
+static void enter_family(struct uipc_spawn *plan) {
+    if (plan->new_session && setsid() < 0)
+        give_up(plan, "setsid(2)");
+    if (plan->new_group && !plan->new_session && setpgid(0, 0) < 0)
+        give_up(plan, "setpgid(2)");
+    if (!plan->death_signal)
+        return;
+    if (prctl(PR_SET_PDEATHSIG, plan->death_signal) < 0)
+        give_up(plan, "prctl(PR_SET_PDEATHSIG)");
+    if (getppid() != plan->parent) /* it died before the prctl: the signal will never come */
+        raise(plan->death_signal);
+}
+
+static int run_child(void *argument) {
+    struct uipc_spawn *plan = argument;
+    reset_handlers();
+    enter_family(plan);
+    if (plan->folder && chdir(plan->folder) < 0)
+        give_up(plan, "chdir(2)");
+    place_descriptors(plan);
+    keep_the_rest_home(plan);
+    pthread_sigmask(SIG_SETMASK, &plan->mask, NULL);
+    int error = ENOENT;
+    for (char *const *path = plan->candidates; *path; path++) {
+        execve(*path, plan->argv, plan->envp);
+        if (errno == EACCES)
+            error = EACCES; /* as execvp: found but not allowed is worth more than not found elsewhere */
+        else if (errno != ENOENT && errno != ENOTDIR) {
+            error = errno;
+            break;
+        }
+    }
+    errno = error;
+    give_up(plan, "execve(2)");
+}
+
+static int start(struct uipc_spawn *plan, char *stack, pid_t *pid, int *pidfd) {
+    sigset_t all;
+    int status;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &plan->mask);
+    *pid = clone(run_child, stack + STACK_BYTES, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, plan, pidfd);
+    int error = *pid < 0 ? errno : plan->error;
+    if (*pid < 0)
+        plan->step = "clone(2)";
+    else if (error) { /* it has ended already, and signals are blocked: this neither sleeps nor is interrupted */
+        waitpid(*pid, &status, 0);
+        close(*pidfd);
+    }
+    pthread_sigmask(SIG_SETMASK, &plan->mask, NULL);
+    return error;
+}
+
+int uipc_spawn(struct uipc_spawn *plan, pid_t *pid, int *pidfd) {
+    char *stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+    if (stack == MAP_FAILED) {
+        plan->step = "mmap(2)";
+        return errno;
+    }
+    plan->parent = getpid();
+    plan->error = 0;
+    int error = start(plan, stack, pid, pidfd);
+    munmap(stack, STACK_BYTES);
+    return error;
+}

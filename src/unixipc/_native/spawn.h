@@ -1,0 +1,28 @@
+/* Start a program with its pidfd made by the kernel in the same step: no moment in which the pid could be another's.
+ *
+ * clone(CLONE_VM | CLONE_VFORK | CLONE_PIDFD): the child borrows our memory until it execs, so it runs plain C that
+ * touches nothing but its plan, and the parent thread sleeps meanwhile. All signals are blocked around it.
+ */
+#ifndef UIPC_SPAWN_H
+#define UIPC_SPAWN_H
+
+#include "uipc.h"
+
+struct uipc_spawn {
+    char *const *candidates; /* absolute or relative paths to try in turn, NULL at the end (PATH search) */
+    char *const *argv, *const *envp;
+    const char *folder;      /* chdir there first, or NULL */
+    int (*moves)[2];         /* {from, to}: descriptor `from` becomes the child's `to` */
+    int move_count;
+    int death_signal;        /* 0: none */
+    int new_group, new_session;
+    sigset_t mask;           /* filled by uipc_spawn: the mask the child gets */
+    pid_t parent;
+    int error;               /* out: errno of the step that failed in the child */
+    const char *step;        /* out: its name */
+};
+
+/* 0, or an errno (plan->step says whose). On success *pid and *pidfd are the child's. */
+int uipc_spawn(struct uipc_spawn *plan, pid_t *pid, int *pidfd);
+
+#endif

@@ -1,0 +1,165 @@
+# cython: language_level=3, embedsignature=True, embedsignature.format=python
+"""The only blocking loop: try, then sleep until it is worth trying again.
+
+A mechanism offers a *try* that never waits: it returns the result, or None for "not now". `wait` repeats it, and
+sleeps in between in one of three ways:
+
+========================= ========================================== =============================================
+the thing to wait for     how we sleep                               who wakes us
+========================= ========================================== =============================================
+descriptors               ppoll(2) with the time that is left        the kernel; `Descriptor.close` in a thread
+a word in shared memory   futex(2) with the time that is left        who changes the word
+the kernel itself         the call sleeps; an alarm interrupts it    the kernel; the alarm; `Interrupt.set`
+========================= ========================================== =============================================
+
+Deadlines (monotonic), EINTR, Ctrl-C and Python's signal handlers are handled here and nowhere else.
+
+Why there is a *beat*: Python's own C handler only notes a signal; its Python handler runs when the interpreter
+looks. A signal that arrives after our last look and before the thread is asleep would end nothing. So the main
+thread, the only one that runs Python handlers, never sleeps longer than it has waited already (at least
+`FIRST_BEAT_NS`): a signal from that window is noticed then. A wait of an hour costs some twenty wake-ups.
+
+Compiled, because a parent that waits for a child pays for every page that it touches meanwhile (a page fault each,
+after fork), and because a sleep should cost what ppoll costs.
+"""
+
+import errno
+import math
+import os
+from _thread import _local, get_native_id
+
+from libc.stdint cimport int64_t
+
+from unixipc._native import wait as _sleeps
+from unixipc._native.wait import Interrupt, check_signals, monotonic_ns, sleep_on_descriptors
+
+ready_now, wake_thread = _sleeps.ready_now, _sleeps.wake_thread
+READABLE, WRITABLE = 1, 4  # POLLIN, POLLOUT
+FIRST_BEAT_NS = 10_000_000
+
+cdef int64_t BEAT_NS = FIRST_BEAT_NS
+cdef int64_t LONGEST_NS = 3_000_000_000 * 1_000_000_000  # ninety years: infinity, for all we know
+
+
+cdef class Deadline:
+    """When a wait ends, and when the main thread looks for signals again on the way."""
+
+    cdef readonly object timeout
+    cdef readonly int64_t began_ns, at_ns
+    cdef readonly bint beats
+
+    def __init__(self, timeout):
+        self.timeout = timeout
+        self.began_ns = monotonic_ns()
+        self.at_ns = -1 if timeout is None else self.began_ns + checked_ns(timeout)
+        self.beats = get_native_id() == os.getpid()  # the main thread; importing threading would cost 4 ms
+
+    cpdef int64_t next_look_ns(self) except? -2:
+        """Sleep until then at most (CLOCK_MONOTONIC); -1: for as long as it takes."""
+        cdef int64_t now_ns, beat_ns
+        if not self.beats:
+            return self.at_ns
+        now_ns = monotonic_ns()
+        beat_ns = now_ns + max(BEAT_NS, now_ns - self.began_ns)
+        return beat_ns if self.at_ns < 0 else min(beat_ns, self.at_ns)
+
+    cpdef check(self, name, doing):
+        """Raise TimeoutError once the time is up."""
+        if 0 <= self.at_ns <= <int64_t>monotonic_ns():
+            raise timed_out(name, doing, self.timeout)
+
+
+def checked_ns(timeout):
+    """`timeout` seconds as nanoseconds; infinity is ninety years, a negative or missing number is an error."""
+    if math.isnan(timeout) or timeout < 0:
+        raise ValueError(f"timeout must be None or at least 0 seconds, not {timeout}")
+    return LONGEST_NS if timeout >= 3e9 else int(timeout * 1e9)
+
+
+def timed_out(name, doing, timeout):
+    """The TimeoutError every waiting method raises: it has consumed and changed nothing."""
+    error = TimeoutError(errno.ETIMEDOUT, f"timed out after {timeout} s", name)
+    error.add_note(f"{doing}: not possible within {timeout} s; nothing was consumed or changed")
+    return error
+
+
+def wait(attempt, sleep, deadline, name):
+    """Repeat `attempt` until it gives something; between two attempts `sleep` until a deadline in nanoseconds."""
+    while (result := attempt()) is None:
+        deadline.check(name, "wait")
+        sleep(deadline.next_look_ns())
+    return result
+
+
+def on_descriptor(descriptor, events, attempt, *args, timeout):
+    """Wait until `attempt(*args)` gives something, sleeping while `descriptor` is not ready. -- poll(2)"""
+    watched = ((descriptor, events),)
+    return on_descriptors(lambda: watched, lambda: attempt(*args), timeout, descriptor.name)
+
+
+def on_descriptors(watched, attempt, timeout, name):
+    """The same for several descriptors: `watched()` says, after each try, which of them were not ready."""
+    return wait(attempt, lambda until_ns: sleep_on_descriptors(watched(), until_ns), Deadline(timeout), name)
+
+
+def on_word(word, attempt, timeout, name=None):
+    """Wait until `attempt()` gives something, sleeping while `word` keeps the value from before the try. -- futex(2)"""
+    looking = LookingAtWord(word, attempt)
+    return wait(looking.attempt, looking.sleep, Deadline(timeout), name)
+
+
+class LookingAtWord:
+    """The word's value is noted before each try: a change during it makes the sleep return at once."""
+
+    def __init__(self, word, attempt):
+        self.word, self.next_try, self.seen = word, attempt, 0
+
+    def attempt(self):
+        self.seen = self.word.load()
+        return self.next_try()
+
+    def sleep(self, until_ns):
+        self.word.sleep(self.seen, until_ns)
+
+
+this_thread = _local()
+"""`this_thread.interrupt`: how the waits in the kernel of a whole thread can be cancelled from outside (aio does)."""
+
+
+class Closing:
+    """While a thread sleeps in a call on `descriptor`, closing that calls `wake`: then the interruption is ClosedError."""
+
+    def __init__(self, descriptor, wake):
+        self.descriptor, self.wake = descriptor, wake
+
+    def __enter__(self):
+        if self.descriptor is not None:
+            self.descriptor.add_sleeper(self.wake)
+
+    def __exit__(self, kind, error, where):
+        if self.descriptor is not None:
+            self.descriptor.remove_sleeper(self.wake)
+            if kind is InterruptedError:
+                self.descriptor.fileno()
+
+
+def in_kernel(call, *args, timeout, name=None, interrupt=None, on=None):
+    """Let `call(*args)` sleep in the kernel; an alarm interrupts it at the deadline, or `interrupt.set()` at any time.
+
+    `call` makes one system call and raises InterruptedError when a signal ended it. After `interrupt.set()` the
+    wait ends with InterruptedError, unless the call had succeeded: then its result is returned, never lost.
+    Without an `interrupt` it is this thread's own, if somebody gave it one (`this_thread.interrupt`).
+    Closing the descriptor `on` in another thread ends the wait with ClosedError.
+    """
+    deadline = Deadline(timeout)
+    with interrupt or getattr(this_thread, "interrupt", None) or Interrupt() as alarm, Closing(on, alarm.set):
+
+        def attempt():
+            if not alarm.arm(deadline.next_look_ns()):
+                raise InterruptedError(errno.EINTR, "the wait was cancelled")
+            try:
+                return call(*args)
+            except InterruptedError:
+                return None
+
+        return wait(attempt, lambda _until_ns: check_signals(), deadline, name)

@@ -1,0 +1,209 @@
+"""Derives every awaitable method from a try: the async counterpart of `_wait`, for asyncio and trio through anyio.
+
+Nothing is ever lost on a cancel, and that is by construction: a try takes what it takes in one step without an
+``await`` in it, and its result is returned at once; what can be cancelled is only the sleep between two tries.
+
+* **descriptors**: the loop's reader/writer callback, on a duplicate of the descriptor: several tasks may wait for the
+  same one, and a number that is closed (and given to another file) under a waiting task does no harm.
+* **the kernel**: a call that has no descriptor to wait for runs in a thread of its own, which a cancel interrupts
+  through
+  `_wait.Interrupt`. If the call had succeeded by then, its result is given back (closed, released), not dropped.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import anyio
+import anyio.lowlevel
+
+from .. import _wait
+from ..event import EventFd
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from types import TracebackType
+    from typing import Any, Self
+
+    from .._fd import Descriptor
+    from .._wait import Watched
+
+T = TypeVar("T")
+D = TypeVar("D", bound="Descriptor")
+
+__all__ = ["Twin", "in_thread", "on_descriptor", "on_descriptors"]
+
+
+async def on_descriptor(
+    descriptor: Descriptor, events: int, attempt: Callable[..., T | None], *args: Any, timeout: float | None
+) -> T:
+    """Wait until `attempt(*args)` gives something, sleeping while `descriptor` is not ready."""
+    watched = ((descriptor, events),)
+    return await on_descriptors(lambda: watched, lambda: attempt(*args), timeout, descriptor.name)
+
+
+async def on_descriptors(
+    watched: Callable[[], Watched], attempt: Callable[[], T | None], timeout: float | None, name: object
+) -> T:
+    """Try; until that gives something, sleep on what `watched()` says was not ready, and try again."""
+    await anyio.lowlevel.checkpoint()  # before the try: a cancel here has nothing to lose
+    seconds = None if timeout is None else _wait.checked_ns(timeout) / 1e9
+    if (result := attempt()) is not None:
+        return result
+    with anyio.move_on_after(seconds):
+        while True:
+            await _sleep(watched())
+            if (result := attempt()) is not None:
+                return result
+    raise _wait.timed_out(name, "wait", timeout)
+
+
+async def _sleep(watched: Watched) -> None:
+    """Until one of them is ready, or closed."""
+    with anyio.CancelScope() as scope:
+        wake = _Waker(scope)
+        for descriptor, _events in watched:
+            descriptor.add_sleeper(wake)
+        try:
+            if len(watched) == 1:
+                await _ready(*watched[0])
+            else:
+                await _first(watched, scope)
+        finally:
+            for descriptor, _events in watched:
+                descriptor.remove_sleeper(wake)
+
+
+async def _first(watched: Watched, scope: anyio.CancelScope) -> None:
+    async def one(descriptor: Descriptor, events: int) -> None:
+        await _ready(descriptor, events)
+        scope.cancel()
+
+    async with anyio.create_task_group() as tasks:
+        for descriptor, events in watched:
+            tasks.start_soon(one, descriptor, events)
+
+
+async def _ready(descriptor: Descriptor, events: int) -> None:
+    ready: Callable[[int], Awaitable[None]] = anyio.wait_readable if events == _wait.READABLE else anyio.wait_writable
+    with descriptor.dup() as own:
+        await ready(own.fileno())
+
+
+class _Waker:
+    """Ends a task's sleep from any thread: what `Descriptor.close` calls."""
+
+    def __init__(self, scope: anyio.CancelScope) -> None:
+        self.scope, self.thread = scope, threading.get_ident()
+        native: Any = anyio.lowlevel.current_token().native_token
+        self.soon = getattr(native, "call_soon_threadsafe", None) or native.run_sync_soon
+
+    def __call__(self) -> None:
+        if threading.get_ident() == self.thread:
+            self.scope.cancel()
+        else:
+            self.soon(self.scope.cancel)
+
+
+async def in_thread(function: Callable[..., T], *args: Any, give_back: Callable[[T], object], **named: Any) -> T:
+    """Run a function that waits in the kernel in a thread of its own; a cancel ends the wait.
+
+    The thread has ended when this returns or raises, whatever happens. A result that came too late for a cancelled
+    caller goes to `give_back`.
+    """
+    await anyio.lowlevel.checkpoint()
+    with EventFd() as ended:
+        job = _Job(function, args, named, ended)
+        job.start()
+        try:
+            await on_descriptor(ended, _wait.READABLE, ended.try_take, timeout=None)
+        except BaseException:
+            job.interrupt.set()
+            await _ended_at_last(job)
+            if job.error is None:
+                give_back(job.result)
+            raise
+        job.join()
+    if job.error is not None:
+        raise job.error
+    result: T = job.result
+    return result
+
+
+async def _ended_at_last(job: _Job) -> None:
+    """It ends within a millisecond or so; another cancel meanwhile changes nothing."""
+    with anyio.CancelScope(shield=True):
+        while job.is_alive():
+            try:
+                await anyio.wait_readable(job.ended.fileno())
+                job.join()
+            except anyio.get_cancelled_exc_class():
+                continue
+
+
+class _Job(threading.Thread):
+    """One call in a thread: `result` or `error` once `ended` is readable."""
+
+    def __init__(
+        self, function: Callable[..., Any], args: tuple[Any, ...], named: dict[str, Any], ended: EventFd
+    ) -> None:
+        super().__init__(name=f"unixipc {getattr(function, '__qualname__', 'call')}", daemon=True)
+        self.function, self.args, self.named, self.ended = function, args, named, ended
+        self.interrupt = _wait.Interrupt()
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        """The thread: every wait in the kernel that the function makes ends when `interrupt` is set."""
+        _wait.this_thread.interrupt = self.interrupt
+        try:
+            self.result = self.function(*self.args, **self.named)
+        except BaseException as error:
+            self.error = error
+        finally:
+            self.ended.try_add()
+
+
+class Twin(Generic[D]):
+    """The awaitable twin of a handle: same names; `sync` is the handle itself, and ``async with`` closes it."""
+
+    sync: D
+
+    def __init__(self, sync: D) -> None:
+        self.sync = sync
+
+    def fileno(self) -> int:
+        """The descriptor's number; it stays ours to close."""
+        return self.sync.fileno()
+
+    @property
+    def name(self) -> object:
+        """What errors call it."""
+        return self.sync.name
+
+    @property
+    def closed(self) -> bool:
+        """Whether this handle was closed."""
+        return self.sync.closed
+
+    def close(self) -> None:
+        """Close this handle; tasks that wait on it get `ClosedError`."""
+        self.sync.close()
+
+    async def aclose(self) -> None:
+        """Close this handle, then let others run."""
+        self.close()
+        await anyio.lowlevel.checkpoint()
+
+    async def __aenter__(self) -> Self:
+        self.sync.fileno()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<aio {repr(self.sync)[1:]}"

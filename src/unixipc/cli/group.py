@@ -1,0 +1,64 @@
+"""The click group `ipc`: verbs are imported when they are asked for, errors are caught here and nowhere else."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import click
+
+from .. import __version__
+from .main import INTERRUPTED, OUTPUT_CLOSED, drop_output, explain
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+VERBS = {
+    "completion": "Print the line that sets up tab completion for your shell.",
+    "demo": "Run our twin of a program of Beej's Guide to Unix IPC.",
+    "tour": "Carry real files over every mechanism, verify them, and kill the sender half-way.",
+}
+"""Each verb's module and its line in the help: listing them imports none of them."""
+
+
+class Verbs(click.Group):
+    """Finds a verb in the module of the same name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All verbs, sorted."""
+        return sorted(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The verb's command; its module is imported now."""
+        if cmd_name not in VERBS:
+            return None
+        command = getattr(import_module(f".{cmd_name}", __package__), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The verbs' lines in the help."""
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(VERBS.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the verb; an error becomes one line on stderr and the exit status."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+            return result
+        except KeyboardInterrupt:
+            ctx.exit(INTERRUPTED)
+        except BrokenPipeError:  # not ours (that is PeerGone): Python's own stdout
+            drop_output()
+            ctx.exit(OUTPUT_CLOSED)
+        except (OSError, ValueError, EOFError) as error:
+            click.echo(f"ipc: {explain(error)}", err=True)
+            ctx.exit(1)
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="ipc")
+def ipc() -> None:
+    """Every way two processes on a Unix machine can talk."""

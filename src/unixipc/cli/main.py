@@ -1,0 +1,99 @@
+"""Where `ipc` begins, and where every error ends: one clear line on stderr and an exit status.
+
+======= =======================================================
+status  meaning
+======= =======================================================
+0       all is well
+1       something was not as it must be; an error
+2       the command was not understood, or is not installed
+130     Ctrl-C
+141     whoever read our output has left (as SIGPIPE would say)
+======= =======================================================
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+    from typing import NoReturn
+
+NEEDED = ("click", "rich")
+INTERRUPTED, OUTPUT_CLOSED = 130, 141
+
+
+def run() -> NoReturn:
+    """The entry point: run `ipc` with the words of the command line and exit."""
+    try:
+        sys.exit(_run(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+def _run(words: list[str]) -> int:
+    if missing := [name for name in NEEDED if not _is_installed(name)]:
+        print(f'ipc: it needs {" and ".join(missing)}: pip install "unixipc[cli]"', file=sys.stderr)
+        return 2
+    leaving = Leaving()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:  # as nohup and background jobs want it
+            signal.signal(number, leaving)
+    from .group import ipc
+
+    ipc.main(words, prog_name="ipc")  # ends with SystemExit
+    return 0
+
+
+def _is_installed(name: str) -> bool:
+    from importlib.util import find_spec
+
+    return find_spec(name) is not None
+
+
+class Leaving:
+    """A request to end unwinds the stack, so that children and names in the file system go too.
+
+    Some (timeout(1), an impatient hand) ask twice: for `GRACE_S` more requests would only disturb that.
+    """
+
+    GRACE_S = 2.0
+
+    def __init__(self) -> None:
+        self.asked_at: float | None = None
+
+    def __call__(self, number: int, _frame: FrameType | None) -> None:
+        """The signal handler."""
+        now = time.monotonic()
+        if self.asked_at is not None and now < self.asked_at + self.GRACE_S:
+            return
+        self.asked_at = now
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
+        sys.exit(128 + number)
+
+
+def explain(error: BaseException) -> str:
+    """The error as one line: what the kernel said, of what, and what it means here (the exception's notes)."""
+    if isinstance(error, OSError) and error.strerror:
+        what = f"{error.filename}: " if error.filename is not None else ""
+        text = f"{what}{error.strerror}"
+    else:
+        text = str(error) or type(error).__name__
+    return printable(" - ".join([text, *getattr(error, "__notes__", [])]))
+
+
+def printable(text: str) -> str:
+    """The text on one line, with what cannot be printed (a file name may hold any byte) replaced."""
+    return os.fsencode(" ".join(text.split("\n"))).decode("utf-8", "replace")
+
+
+def drop_output() -> None:
+    """Nobody reads stdout any more: what is still buffered goes nowhere, without a complaint at exit."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)

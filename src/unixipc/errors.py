@@ -1,0 +1,113 @@
+"""What the caller gets when something goes wrong: errno -> exception, in one table.
+
+The kernel's refusals stay the built-in ``OSError`` subclasses, with errno, the object's name as
+``filename`` and a note that says which call failed and what it means here. Five classes of our own
+exist, each where errno alone does not say who is to blame:
+
+=================== ============================ ==================================================
+class               base                         whose fault, and what now
+=================== ============================ ==================================================
+`ClosedError`       ``ValueError``               yours: the handle was closed in this process
+`PeerGone`          ``ConnectionError``          the other side left or died; errno is kept
+`OwnerDied`         ``OSError`` (EOWNERDEAD)     a lock's holder died: you hold it, state is suspect
+`ObjectRemoved`     ``OSError`` (EIDRM)          somebody removed the object while you used it
+`LayoutError`       ``ValueError``               bytes from elsewhere are foreign or damaged
+=================== ============================ ==================================================
+
+"Not now" is no error for ``try_`` methods (None or False) and the built-in ``TimeoutError`` for
+waiting ones. The end of a stream is ``b""`` for bytes and ``EOFError`` for messages.
+"""
+
+from __future__ import annotations
+
+import errno
+
+__all__ = ["ClosedError", "LayoutError", "ObjectRemoved", "OwnerDied", "PeerGone"]
+
+
+class ClosedError(ValueError):
+    """You used a handle after closing it, or closed it while another thread was waiting on it."""
+
+
+class PeerGone(ConnectionError):
+    """The other side closed its end or died. `errno` is the kernel's; `pid` is set when it is known."""
+
+    pid: int | None = None
+
+
+class OwnerDied(OSError):
+    """The last holder of this lock died while holding it: you hold it now, the state is suspect."""
+
+
+class ObjectRemoved(OSError):
+    """The object, or its name, was removed or replaced while you were using it (EIDRM)."""
+
+
+class LayoutError(ValueError):
+    """Bytes that another program wrote are foreign or damaged: which field, expected, found."""
+
+    def __init__(self, field: str, expected: object, found: object) -> None:
+        super().__init__(f"{field}: expected {expected}, found {found}")
+        self.field, self.expected, self.found = field, expected, found
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.field, self.expected, self.found)
+
+
+CLASS_OF_ERRNO: dict[int, type[OSError]] = {
+    errno.EPIPE: PeerGone,
+    errno.ECONNRESET: PeerGone,
+    errno.EOWNERDEAD: OwnerDied,
+    errno.EIDRM: ObjectRemoved,
+}
+"""Every other errno is the built-in subclass that ``OSError(errno, ...)`` chooses."""
+
+_NO_DESCRIPTOR = "this process has no free descriptor: close some, or raise RLIMIT_NOFILE (`ulimit -n`)"
+
+MEANING: dict[tuple[str, int], str] = {
+    ("", errno.EMFILE): _NO_DESCRIPTOR,
+    ("", errno.ENFILE): "the machine has no free file entry: sysctl fs.file-max",
+    ("", errno.ENOSYS): "this kernel does not have the call; `unixipc.features` says what it has",
+    ("write(2)", errno.EPIPE): "every reader of this pipe has closed its end or died",
+    ("sendmsg(2)", errno.EPIPE): "the peer has closed its end or died (or this end was shut down for writing)",
+    ("sendmsg(2)", errno.ECONNRESET): "the peer closed its end with your data unread",
+    ("recvmsg(2)", errno.ECONNRESET): "the peer closed its end with your data unread",
+    ("sendmsg(2)", errno.EMSGSIZE): "the message is larger than the socket's send buffer (SO_SNDBUF); "
+    "sysctl net.core.wmem_max limits it",
+    ("sendmsg(2)", errno.EPERM): "only a privileged process may send credentials that are not its own",
+    ("sendmsg(2)", errno.ETOOMANYREFS): "too many passed descriptors are in flight unreceived (limit: RLIMIT_NOFILE)",
+    ("sendmsg(2)", errno.EBADF): "one of the descriptors to pass is not open",
+    ("sendmsg(2)", errno.ECONNREFUSED): "the name exists but nobody is bound to it (a stale socket file)",
+    ("sendmsg(2)", errno.ENOENT): "no socket has this name: is the receiver running?",
+    ("sendmsg(2)", errno.EPROTOTYPE): "the socket behind this name is of another kind (stream, seqpacket)",
+    ("sendmsg(2)", errno.EACCES): "sending needs write permission on the socket file and search on its folders",
+    ("connect(2)", errno.ECONNREFUSED): "the name exists but nobody listens behind it (a stale socket file); "
+    "listen(..., takeover=True) replaces it",
+    ("connect(2)", errno.ENOENT): "no socket has this name: is the server running?",
+    ("connect(2)", errno.EPROTOTYPE): "the socket behind this name is of another kind (stream, seqpacket, dgram)",
+    ("connect(2)", errno.EACCES): "connecting needs write permission on the socket file and search on its folders",
+    ("bind(2)", errno.EADDRINUSE): "somebody is bound to this name",
+    ("execve(2)", errno.ENOENT): "no such program (in the folders of PATH, if its name has no slash)",
+    ("execve(2)", errno.EACCES): "the program, or a folder on the way to it, may not be executed",
+    ("execve(2)", errno.ENOEXEC): "the file is no program: a script needs #! in its first line",
+    ("execve(2)", errno.E2BIG): "arguments and environment are too long: getconf ARG_MAX, and RLIMIT_STACK / 4",
+    ("mkfifo(3)", errno.EEXIST): "something has this name already: open() takes a FIFO that exists, ensure() either",
+    ("open(2)", errno.ENXIO): "nobody has the other side of this FIFO open (or the path is a socket)",
+    ("fcntl(F_SETPIPE_SZ)", errno.EBUSY): "the pipe holds more bytes than the new capacity",
+    ("fcntl(F_SETPIPE_SZ)", errno.EPERM): "beyond /proc/sys/fs/pipe-max-size, or the user's pipe pages are used up "
+    "(sysctl fs.pipe-user-pages-soft)",
+    ("pidfd_getfd(2)", errno.EPERM): "taking a descriptor needs the right to ptrace the process",
+    ("pidfd_send_signal(2)", errno.ESRCH): "the process has ended",
+    ("waitid(2)", errno.ECHILD): "no such child, or its status was taken: SIGCHLD is ignored, "
+    "or somebody else waited for it",
+    ("timer_create(2)", errno.EAGAIN): "too many timers and queued signals: RLIMIT_SIGPENDING (`ulimit -i`)",
+    ("splice(2)", errno.EINVAL): "one side must be a pipe, and the two sides must not be the same pipe",
+    ("tee(2)", errno.EINVAL): "both sides must be pipes, and not the same one",
+    ("vmsplice(2)", errno.EBADF): "vmsplice needs a pipe",
+}
+"""(call, errno) -> what it means here and what to do; ("", errno) holds for every call."""
+
+
+def meaning(call: str, code: int) -> str | None:
+    """What `errno` means for this call, as a sentence, or None if the kernel's own text says it all."""
+    return MEANING.get((call, code)) or MEANING.get(("", code))

@@ -1,0 +1,115 @@
+"""What this kernel can do: each probe asks it once. Drives code, test skips and the command alike.
+
+>>> from unixipc import features
+>>> features.available("pidfd")
+True
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from ._call import failure
+from ._native import process as _process
+from ._native import socket as _socket
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["NAMES", "available", "require", "why_not"]
+
+_answers: dict[str, str | None] = {}
+
+
+def _pidfd() -> None:
+    os.close(_process.pidfd_open(os.getpid(), False))
+
+
+def _pidfd_getfd() -> None:
+    pidfd = _process.pidfd_open(os.getpid(), False)
+    try:
+        os.close(_process.pidfd_getfd(pidfd, pidfd, None))
+    finally:
+        os.close(pidfd)
+
+
+def _exit_status_after_reaping() -> None:
+    pid = os.posix_spawn("/bin/true", ["true"], {})
+    pidfd = _process.pidfd_open(pid, False)
+    try:
+        os.waitpid(pid, 0)
+        if _process.exit_status(pidfd) is None:
+            raise OSError(errno.ENOTTY, os.strerror(errno.ENOTTY))
+    finally:
+        os.close(pidfd)
+
+
+def _pipe_nowait() -> None:
+    reader, writer = os.pipe()
+    try:
+        os.preadv(reader, [bytearray(1)], -1, os.RWF_NOWAIT)
+    except BlockingIOError:
+        pass
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
+def _peer_pidfd() -> None:
+    with _pair() as (a, _b):
+        pidfd = _socket.peer_pidfd(a, None)
+        if pidfd is None:
+            raise OSError(errno.ENOPROTOOPT, os.strerror(errno.ENOPROTOOPT))
+        os.close(pidfd)
+
+
+def _pass_pidfd() -> None:
+    with _pair() as (a, _b):
+        _socket.set_option(a, "pass_pidfd", 1, None)
+
+
+class _pair:
+    def __enter__(self) -> tuple[int, int]:
+        self.ends = _socket.new_pair(1)
+        return self.ends
+
+    def __exit__(self, *_exception: object) -> None:
+        for end in self.ends:
+            os.close(end)
+
+
+_PROBES: dict[str, tuple[Callable[[], None], str]] = {
+    "pidfd": (_pidfd, "Linux 5.4: processes as descriptors"),
+    "pidfd_getfd": (_pidfd_getfd, "Linux 5.6: take a descriptor of another process"),
+    "exit_status_after_reaping": (_exit_status_after_reaping, "Linux 6.15: a pidfd keeps the exit status"),
+    "pipe_nowait": (_pipe_nowait, "about Linux 6.4: pipes tried call by call, left blocking for others"),
+    "peer_pidfd": (_peer_pidfd, "Linux 6.5: the peer of a socket as a pidfd"),
+    "pass_pidfd": (_pass_pidfd, "Linux 6.5: the sender of a message as a pidfd"),
+}
+NAMES = tuple(_PROBES)
+"""Every probe's name."""
+
+
+def why_not(name: str) -> str | None:
+    """Why this kernel does not have it, or None if it has. KeyError for a name that is no probe."""
+    if name not in _answers:
+        probe, since = _PROBES[name]
+        try:
+            probe()
+            _answers[name] = None
+        except OSError as error:
+            _answers[name] = f"{error.strerror} ({since})"
+    return _answers[name]
+
+
+def available(name: str) -> bool:
+    """Whether this kernel has it (asked once a process)."""
+    return why_not(name) is None
+
+
+def require(name: str) -> None:
+    """OSError(ENOSYS) that names the probe, unless the kernel has it."""
+    if (reason := why_not(name)) is not None:
+        raise failure(errno.ENOSYS, name, None, f"features.available({name!r}) is False: {reason}")

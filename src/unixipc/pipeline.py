@@ -1,0 +1,205 @@
+r"""Programs connected by pipes, as the shell's ``ls | wc -l``, with every program's status. -- pipe(7)
+
+>>> from unixipc import pipeline
+>>> pipeline(["yes"], ["head", "-n", "1"]).run()
+PipelineResult(stdout=b'y\n', statuses=(Killed(signal=13, core=False), Exited(code=0)))
+
+The first program of ``yes | head -n 1`` is killed by SIGPIPE (13): that is how a pipeline ends early, and no failure.
+
+The five fates: a running pipeline belongs to `run`: a time-out, Ctrl-C or an error kills every program and reaps it.
+**close** and **remove**: nothing stays. **fork**, **exec**: no handle is inherited. **kill -9** of a program ends its
+neighbours as a closed pipe does; of the caller: the programs get SIGKILL (their death signal).
+"""
+
+from __future__ import annotations
+
+import os
+
+from . import _wait
+from ._record import record
+from .pipe import PipeReader, PipeWriter, pipe
+from .process import Child, Exited, Killed, spawn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import TypeAlias
+
+    from typing_extensions import Buffer
+
+    from ._fd import Descriptor, HasFileno
+
+    Command: TypeAlias = Sequence[str | bytes | os.PathLike[str]]
+
+__all__ = ["Pipeline", "PipelineResult", "pipeline"]
+
+SIGPIPE, SIGKILL = 13, 9
+CHUNK_BYTES = 65536
+
+
+@record
+class PipelineResult:
+    """What the last program wrote, and how each one ended, in order."""
+
+    stdout: bytes
+    statuses: tuple[Exited | Killed, ...]
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the last program exited with 0, and each other did too or was ended early by SIGPIPE."""
+        fine = (Exited(0), Killed(SIGPIPE))
+        return self.statuses[-1] == Exited(0) and all(status in fine for status in self.statuses)
+
+
+class Pipeline:
+    """Programs to connect. `run` starts them, feeds the first, collects what the last one writes."""
+
+    def __init__(self, *commands: Command, env: Mapping[str, str] | None = None, cwd: str | None = None) -> None:
+        if not commands or any(isinstance(command, str | bytes) or not command for command in commands):
+            raise ValueError('a pipeline is one list of words a program: pipeline(["ls"], ["wc", "-l"])')
+        self.commands, self._env, self._cwd = commands, env, cwd
+
+    def run(
+        self, input: Buffer | None = None, timeout: float | None = None, stderr: int | HasFileno | None = None
+    ) -> PipelineResult:
+        """Run all programs to their end. `input`: bytes for the first one's stdin (else it inherits ours).
+
+        TimeoutError after `timeout` seconds: every program was killed and reaped. A program that cannot be started is
+        FileNotFoundError or PermissionError with its name; those before it are killed and reaped.
+        """
+        with Running(self, input, stderr) as running:
+            try:
+                return _wait.on_descriptors(running.watched, running.advance, timeout, str(self))
+            except TimeoutError as error:
+                raise stopped(error) from None
+
+    def __str__(self) -> str:
+        return " | ".join(" ".join(os.fsdecode(word) for word in command) for command in self.commands)
+
+    def __repr__(self) -> str:
+        return f"<Pipeline {str(self)!r}>"
+
+
+def pipeline(*commands: Command, env: Mapping[str, str] | None = None, cwd: str | None = None) -> Pipeline:
+    """Programs connected stdout to stdin: ``pipeline(["ls"], ["wc", "-l"]).run()``. -- pipe(2), execve(2)"""
+    return Pipeline(*commands, env=env, cwd=cwd)
+
+
+def stopped(error: TimeoutError) -> TimeoutError:
+    """The same error with what is true here: unlike other waits, this one ends what it waited for."""
+    error.__notes__ = ["pipeline: every program was killed and reaped; what they had done and read is done and read"]
+    return error
+
+
+class Running:
+    """A pipeline under way: `advance` moves what can be moved now, and gives the result when all have ended."""
+
+    def __init__(self, plan: Pipeline, data: Buffer | None, stderr: int | HasFileno | None) -> None:
+        self.children: list[Child] = []
+        self.output: list[bytes] = []
+        self.feed: PipeWriter | None = None
+        self.left = memoryview(b"" if data is None else data).cast("B")
+        self.drain, self._last = pipe()
+        self._stderr = stderr
+        try:
+            self._start(plan, data is not None)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _start(self, plan: Pipeline, fed: bool) -> None:
+        source: PipeReader | None = None
+        if fed:
+            source, self.feed = pipe()
+        with self._last:
+            for place, command in enumerate(plan.commands, 1):
+                source = self._start_one(plan, command, source, place == len(plan.commands))
+
+    def _start_one(
+        self, plan: Pipeline, command: Command, source: PipeReader | None, is_last: bool
+    ) -> PipeReader | None:
+        """Start a program; our copies of its ends are closed at once, or nobody would ever see the end."""
+        following, out = None, None
+        try:
+            following, out = (None, self._last) if is_last else pipe()
+            child = spawn(
+                command,
+                stdin=source,
+                stdout=out,
+                stderr=self._stderr,
+                env=plan._env,
+                cwd=plan._cwd,
+                death_signal=SIGKILL,
+            )
+        except BaseException:
+            if following is not None:
+                following.close()
+            raise
+        finally:
+            for end in (out, source):
+                if end is not None:
+                    end.close()
+        self.children.append(child)
+        return following
+
+    def advance(self) -> PipelineResult | None:
+        """Write what fits, read what is there, note who has ended; None while anything is still going on."""
+        self._write()
+        if self._read():
+            return None
+        statuses = tuple(child.try_wait() for child in self.children)
+        if None in statuses:
+            return None
+        return PipelineResult(b"".join(self.output), statuses)  # type: ignore[arg-type]
+
+    def _write(self) -> None:
+        while self.feed is not None:
+            try:
+                done = self.feed.try_write(self.left[:CHUNK_BYTES]) if self.left else 0
+            except ConnectionError:  # the first program wants no more: its right
+                done, self.left = 0, self.left[:0]
+            if done is None:
+                return
+            self.left = self.left[done:]
+            if not self.left:
+                self.feed.close()
+                self.feed = None
+
+    def _read(self) -> bool:
+        """Whether more may come."""
+        while not self.drain.closed:
+            data = self.drain.try_read(CHUNK_BYTES)
+            if data is None:
+                return True
+            if data:
+                self.output.append(data)
+            else:
+                self.drain.close()
+        return False
+
+    def watched(self) -> tuple[tuple[Descriptor, int], ...]:
+        """What to sleep on: until something can be written or read, or a program ends."""
+        watched: list[tuple[Descriptor, int]] = []
+        if self.feed is not None:
+            watched.append((self.feed, _wait.WRITABLE))
+        if not self.drain.closed:
+            watched.append((self.drain, _wait.READABLE))
+        else:
+            watched += [(child, _wait.READABLE) for child in self.children if child.status is None]
+        return tuple(watched)
+
+    def stop(self) -> None:
+        """Kill and reap whoever still runs; close everything."""
+        for end in (self.feed, self.drain, self._last):
+            if end is not None:
+                end.close()
+        for child in self.children:
+            with child:  # leaving the block reaps it
+                if not child.has_ended():
+                    child.kill()
+
+    def __enter__(self) -> Running:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.stop()

@@ -1,0 +1,190 @@
+"""A process held by its pidfd, and the children that we may wait for. -- pidfd_open(2), waitid(2)"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from .. import _wait
+from .._call import explained, failure
+from .._fd import Descriptor, number_of
+from .._native import process as _process
+from .status import CLD_DUMPED, Exited, Usage, from_waitid, from_word
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .status import Status
+
+__all__ = ["Child", "Process", "collect"]
+
+WNOHANG, WSTOPPED, WEXITED, WCONTINUED = 1, 2, 4, 8
+P_PIDFD = 3
+SIGTERM, SIGKILL = 15, 9
+
+
+class Process(_process.ProcessHandle):
+    """Any process, held by a pidfd: signals never reach another process that got the same pid. -- pidfd_open(2)
+
+    `Process(pid)` looks the pid up now (ProcessLookupError, ESRCH, if there is none); `Process.adopt(pidfd)` takes over
+    a pidfd from elsewhere. Being ended is a fact you can wait for; the exit status is the parent's alone (`Child`).
+    """
+
+    def __init__(self, pid: int, *, nonblocking: bool = False, pidfd: int | None = None) -> None:
+        if pid < 1:
+            raise ValueError(f"a pid is at least 1, not {pid}")
+        super().__init__(pid, _process.pidfd_open(pid, nonblocking) if pidfd is None else pidfd)
+
+    @classmethod
+    def adopt(cls, pidfd: Descriptor | int) -> Process:
+        """Take over a pidfd; OSError(EINVAL) if the descriptor is none. -- pidfd_open(2)"""
+        pid = _pid_of(number_of(pidfd))
+        return Process(pid, pidfd=pidfd.detach() if isinstance(pidfd, Descriptor) else pidfd)
+
+    def has_ended(self) -> bool:
+        """Whether it has ended; a zombie has. Nothing is reaped. -- poll(2)"""
+        return bool(_wait.ready_now(self, _wait.READABLE))
+
+    def try_wait_end(self) -> bool | None:
+        """True if it has ended, None for not now."""
+        return self.has_ended() or None
+
+    def wait_end(self, timeout: float | None = None) -> None:
+        """Wait until it has ended, whoever's child it is. Nothing is reaped. -- pidfd_open(2)"""
+        _wait.on_descriptor(self, _wait.READABLE, self.try_wait_end, timeout=timeout)
+
+    def send_signal(self, signal: int, value: int | None = None) -> None:
+        """Send a signal, with an int beside it if given. ESRCH once it is reaped. -- pidfd_send_signal(2)"""
+        if value is not None and not -(2**31) <= value < 2**31:
+            raise ValueError(f"a signal's value is a 32-bit int, not {value}")
+        _process.pidfd_send_signal(self.fileno(), int(signal), value, self.name)
+
+    def terminate(self) -> None:
+        """Ask it to end: SIGTERM."""
+        self.send_signal(SIGTERM)
+
+    def kill(self) -> None:
+        """End it: SIGKILL."""
+        self.send_signal(SIGKILL)
+
+    def take_descriptor(self, number: int) -> Descriptor:
+        """A duplicate of its descriptor `number`, ours to close. EPERM without ptrace rights. -- pidfd_getfd(2)"""
+        return Descriptor(_process.pidfd_getfd(self.fileno(), number, self.name), f"fd {number} of {self.name}")
+
+    def __repr__(self) -> str:
+        state = "closed" if self.closed else "ended" if self.has_ended() else "running"
+        return f"<{type(self).__name__} {self.pid} {state}>"
+
+
+def _pid_of(pidfd: int) -> int:
+    try:
+        with open(f"/proc/self/fdinfo/{pidfd}") as lines:
+            for line in lines:
+                if line.startswith("Pid:"):
+                    return _alive(int(line.split()[1]), pidfd)
+    except OSError as error:
+        raise explained(error, "fdinfo", f"fd {pidfd}") from None
+    raise failure(errno.EINVAL, "pidfd_open(2)", f"fd {pidfd}", "this descriptor is no pidfd")
+
+
+def _alive(pid: int, pidfd: int) -> int:
+    if pid > 0:
+        return pid
+    if pid == 0:
+        raise failure(errno.EINVAL, "pidfd_open(2)", f"fd {pidfd}", "the process is not visible in this pid namespace")
+    raise failure(errno.ESRCH, "pidfd_open(2)", f"fd {pidfd}", "the process has ended and was reaped")
+
+
+_abandoned: dict[int, Child] = {}
+"""Children whose handle was closed while they ran: reaped when they have ended and we pass by."""
+
+
+class Child(_process.ChildHandle, Process):
+    """A process we started: `wait` gives its status, leaving the ``with`` block waits for it.
+
+    An exception that leaves the block kills the child first, so that nothing waits for ever or is left behind.
+    """
+
+    status: Status | None
+
+    if TYPE_CHECKING:  # compiled: see ChildHandle
+
+        def __init__(self, pid: int, pidfd: int) -> None: ...
+
+    @property
+    def usage(self) -> Usage | None:
+        """What it cost, once it was waited for; None before, or if somebody else took the status. -- getrusage(2)"""
+        if self.waited is None:
+            return None
+        user_us, system_us, peak_kib = self.waited[3:]
+        return Usage(user_us / 1e6, system_us / 1e6, peak_kib)
+
+    def try_wait(self, *, stopped: bool = False, continued: bool = False) -> Status | None:
+        """Its status if it has ended (or, when asked for, stopped or went on), else None. -- waitid(2)"""
+        return self._take(WNOHANG, stopped, continued)
+
+    def _wait_long(self, timeout: float | None, stopped: bool, continued: bool) -> Status:
+        if stopped or continued:  # a pidfd tells of the end only, so this sleeps in the call itself
+            sleeping = (self._take, 0, stopped, continued)
+            return _wait.in_kernel(*sleeping, timeout=timeout, name=self.name, on=self)  # type: ignore[return-value]
+        attempt = self.try_wait
+        return _wait.on_descriptor(self, _wait.READABLE, attempt, timeout=timeout)  # type: ignore[return-value]
+
+    def _take(self, how: int, stopped: bool, continued: bool) -> Status | None:
+        if self.status is not None:
+            return self.status
+        options = how | WEXITED | stopped * WSTOPPED | continued * WCONTINUED
+        try:
+            found = _process.waitid_once(P_PIDFD, self.fileno(), options)
+        except ChildProcessError:
+            return self._status_without_waiting()
+        if found is None:
+            return None
+        status = from_waitid(found[1], found[2])
+        if found[1] <= CLD_DUMPED:  # exited, killed, dumped: no more to come
+            self.ended(status, found)
+        return status
+
+    def _status_without_waiting(self) -> Status | None:
+        if self.owner == os.getpid() and not self.has_ended():
+            return None  # SIGCHLD is ignored: there is nothing to wait for until it ends
+        word = _process.exit_status(self.fileno())
+        if word is None:
+            raise failure(errno.ECHILD, "waitid(2)", self.name)
+        self.ended(from_word(word), None)
+        return self.status
+
+    def _abandon(self) -> None:
+        """The handle is being closed without a status: a child that still runs is remembered by another handle."""
+        if self._unreaped():
+            _abandoned[self.pid] = Child(self.pid, self.detach())  # moved: a full table cannot be in the way
+
+    def _unreaped(self) -> bool:
+        try:
+            return self.try_wait() is None
+        except ChildProcessError:
+            return False
+
+    def _leave(self, failing: bool) -> None:
+        """The ``with`` block ends and the child has not been waited for."""
+        if failing and not self.has_ended():
+            self.kill()
+        self.wait()
+
+    def __repr__(self) -> str:
+        return super().__repr__() if self.status is None else f"<{type(self).__name__} {self.pid} {self.status!r}>"
+
+
+def collect() -> None:
+    """Reap what was abandoned and has ended since."""
+    for pid, child in list(_abandoned.items()) if _abandoned else ():
+        if child.owner != os.getpid() or not child._unreaped():  # the first: our parent's, from before the fork
+            release(pid)
+
+
+def release(pid: int) -> None:
+    """An abandoned child's status was taken, or is not ours to take: nothing is left to wait for."""
+    if (child := _abandoned.pop(pid, None)) is not None:
+        Descriptor.close(child)
+
+
+_process.use_status_class(from_waitid, Exited(0))

@@ -1,0 +1,71 @@
+"""What every lock must do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+
+from .forms import PATIENCE_SECONDS, Form
+
+__all__ = ["LockContract"]
+
+
+class LockContract:
+    """Subclass it with `make`: two handles for one lock, as two owners have them."""
+
+    def make(self, form: Form) -> tuple[Any, Any]:
+        """(mine, theirs), both free."""
+        raise NotImplementedError
+
+    def owners(self, form: Form, main: Any) -> Any:
+        """Run ``await main(mine, theirs)`` with fresh handles and close both."""
+        mine, theirs = self.make(form)
+        try:
+            return form.run(lambda: main(mine, theirs))
+        finally:
+            mine.close()
+            theirs.close()
+
+    def test_it_excludes(self, form: Form) -> None:
+        """While one holds it, the other does not get it."""
+
+        async def main(mine: Any, theirs: Any) -> None:
+            assert mine.try_acquire()
+            assert not theirs.try_acquire()
+            await form.fails(TimeoutError, theirs.acquire, timeout=0.01)
+            await form.call(mine.release)
+            assert theirs.try_acquire()
+            await form.call(theirs.release)
+
+        self.owners(form, main)
+
+    def test_a_release_wakes_who_waits(self, form: Form) -> None:
+        """The waiter holds it then."""
+
+        async def main(mine: Any, theirs: Any) -> None:
+            await form.call(mine.acquire)
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(form.call, theirs.acquire)
+                await anyio.sleep(PATIENCE_SECONDS)
+                await form.call(mine.release)
+            assert not mine.try_acquire()
+            await form.call(theirs.release)
+
+        self.owners(form, main)
+
+    def test_a_cancelled_acquire_holds_nothing(self, form: Form) -> None:
+        """Nobody else is shut out by somebody who has gone."""
+        if form.blocking:
+            return
+
+        async def main(mine: Any, theirs: Any) -> None:
+            await mine.acquire()
+            with anyio.move_on_after(PATIENCE_SECONDS) as scope:
+                await theirs.acquire()
+            assert scope.cancelled_caught
+            await form.call(mine.release)
+            assert mine.try_acquire()
+            await form.call(mine.release)
+
+        self.owners(form, main)

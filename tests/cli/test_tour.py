@@ -1,0 +1,294 @@
+"""`ipc tour`: every mechanism carries real files between two processes, and lies about none of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from unixipc import Process
+from unixipc.cli import carriers, delivery, trial
+from unixipc.cli.cargo import collect
+from unixipc.cli.group import ipc
+from unixipc.cli.tour import slug
+
+IPC = (sys.executable, "-m", "unixipc.cli")
+LIMIT_S = 60
+NAMES = list(carriers.CARRIERS)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Small and large files, an empty one, odd names, a symbolic link that leads out."""
+    top = tmp_path / "cargo"
+    (top / "sub").mkdir(parents=True)
+    noise = random.Random(1)
+    for number, size in enumerate((1, 4096, 65536, 65537, 200_000)):
+        (top / f"file {number}").write_bytes(noise.randbytes(size))
+    (top / "sub" / "empty").write_bytes(b"")
+    Path(os.fsdecode(os.fsencode(top / "sub") + b"/\xff\xfe")).write_bytes(b"a name that is no text")
+    (top / "link").symlink_to("/etc/passwd")
+    return top
+
+
+def tour(*words: str, **options: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*IPC, "tour", *words], capture_output=True, text=True, timeout=LIMIT_S, check=False, **options
+    )
+
+
+def test_every_mechanism_carries_and_survives_a_kill(folder: Path, tmp_path: Path):
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    result = tour(str(folder), "--json", env=os.environ | {"TMPDIR": str(temporary)})
+    assert result.returncode == 0, result.stdout + result.stderr
+    rows = json.loads(result.stdout)
+    assert [row["mechanism"] for row in rows] == NAMES
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    for row in rows:
+        assert (row["files"], row["bytes"], row["verified"]) == (7, size, True), row
+        assert row["messages"] >= 2 * 7 + 1 and row["seconds"] > 0 and row["complaints"] == []
+        killed = row["after_kill"]
+        assert killed["ok"] is True and killed["noticed"] is True, row
+        assert (killed["torn"], killed["left_behind"]) == (0, []), row
+        assert killed["files"] < 7 and killed["seconds"] > 0 and killed["how"]
+    assert list(temporary.iterdir()) == []
+
+
+def test_table_without_kill(folder: Path):
+    result = tour(str(folder), "--no-kill", "--only", "fifo", "--only", "pipe, packet mode")
+    lines = result.stdout.splitlines()
+    assert result.returncode == 0 and result.stderr == ""
+    assert lines[0].split() == ["mechanism", "files", "bytes", "messages", "MB/s", "verified", "after", "kill", "-9"]
+    assert [line.split("  ")[0] for line in lines[1:]] == ["pipe, packet mode", "fifo"]
+    assert all(" yes " in line and "not tried" in line for line in lines[1:])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_empty_file(tmp_path: Path, name: str):
+    (tmp_path / "empty").touch()
+    result = tour(str(tmp_path / "empty"), "--only", slug(name), "--json")
+    row = json.loads(result.stdout)[0]
+    assert result.returncode == 0, row
+    assert (row["files"], row["bytes"], row["verified"], row["after_kill"]["ok"]) == (1, 0, True, True)
+
+
+def test_a_terminal_sees_a_bar_and_a_table(folder: Path):
+    master, terminal = os.openpty()
+    try:
+        words = [*IPC, "tour", str(folder), "--only", "pipe"]
+        done = subprocess.run(words, stdout=terminal, stderr=terminal, timeout=LIMIT_S, check=False)
+        os.set_blocking(master, False)
+        shown = os.read(master, 1 << 20).decode()
+    finally:
+        os.close(master)
+        os.close(terminal)
+    assert done.returncode == 0
+    assert "pipe, kill -9" in shown and "%" in shown and "mechanism" in shown and "noticed" in shown
+
+
+def test_nothing_to_carry_is_a_clear_error(tmp_path: Path):
+    for path, said in ((tmp_path, "no file in it"), (tmp_path / "no", "No such file"), ("/dev/null", "neither a file")):
+        result = tour(str(path))
+        assert result.returncode == 1 and result.stdout == ""
+        assert result.stderr.startswith("ipc: ") and said in result.stderr and result.stderr.count("\n") == 1
+
+
+def test_an_unknown_mechanism_lists_the_known_ones(folder: Path):
+    result = tour(str(folder), "--only", "telepathy")
+    assert result.returncode == 2
+    assert "descriptor-passing" in result.stderr
+
+
+def test_what_cannot_be_carried_is_named_and_skipped(folder: Path):
+    os.mkfifo(folder / "a fifo")  # opening it would wait for ever
+    locked = folder / "locked"
+    locked.write_bytes(b"secret")
+    locked.chmod(0)
+    result = tour(str(folder), "--only", "pipe", "--json")
+    assert result.returncode == 0
+    assert "skipped a fifo: not a plain file" in result.stderr
+    if os.geteuid() != 0:
+        assert "skipped locked: Permission denied" in result.stderr
+    assert json.loads(result.stdout)[0]["files"] == (8 if os.geteuid() == 0 else 7)
+
+
+def test_the_default_cargo_is_the_standard_library_without_packages():
+    import sysconfig
+
+    from unixipc.cli import cargo
+
+    walked = [path for path, _ in cargo._walk(sysconfig.get_path("stdlib"), cargo.NOT_OURS)]
+    assert "os.py" in walked
+    assert not any(part in path.split("/") for path in walked for part in cargo.NOT_OURS)
+
+
+class Corrupting(carriers.Pipe):
+    """Flips a bit in the middle of every large message."""
+
+    name = "corrupting"
+
+    def send(self, message):
+        damaged = bytearray(message)
+        if len(damaged) > 1000:
+            damaged[500] ^= 1
+        super().send(bytes(damaged))
+
+
+class Losing(carriers.PacketPipe):
+    """Loses one packet without a word."""
+
+    name = "losing"
+    sent = 0
+
+    def send(self, message):
+        self.sent += 1
+        if self.sent != 5:
+            super().send(message)
+
+
+class Deaf(carriers.Pipe):
+    """Its receiver keeps a copy of the write end: it can never see the end of the stream."""
+
+    name = "deaf"
+
+    def start_receiving(self):
+        self.copy = self.writer.dup()
+        super().start_receiving()
+
+
+class Littering(carriers.Pipe):
+    """Leaves a name and a descriptor behind."""
+
+    name = "littering"
+
+    def remove(self):
+        Path(self.folder, "litter").touch()
+        Littering.kept = os.open("/dev/null", os.O_RDONLY)
+
+
+def run_with(monkeypatch: pytest.MonkeyPatch, kind: type[carriers.Carrier], folder: Path, *words: str):
+    monkeypatch.setattr(carriers, "CARRIERS", {kind.name: kind})
+    result = CliRunner().invoke(ipc, ["tour", str(folder), "--json", *words])
+    return result.exit_code, json.loads(result.stdout)[0]
+
+
+def test_a_flipped_bit_is_found(monkeypatch: pytest.MonkeyPatch, folder: Path):
+    status, row = run_with(monkeypatch, Corrupting, folder, "--no-kill")
+    assert (status, row["verified"], row["after_kill"]) == (1, False, None)
+    assert row["files"] == 3  # the small ones
+    assert any("SHA-256 is not what it must be" in line for line in row["complaints"])
+
+
+def test_a_flipped_bit_is_no_kill_test_passed(monkeypatch: pytest.MonkeyPatch, folder: Path):
+    status, row = run_with(monkeypatch, Corrupting, folder)
+    assert (status, row["after_kill"]["ok"]) == (1, False)
+    assert row["after_kill"]["torn"] > 0
+
+
+def test_a_lost_packet_is_found(monkeypatch: pytest.MonkeyPatch, folder: Path):
+    status, row = run_with(monkeypatch, Losing, folder, "--no-kill")
+    assert (status, row["verified"]) == (1, False)
+
+
+def test_a_receiver_that_does_not_notice_is_found_and_ended(monkeypatch: pytest.MonkeyPatch, folder: Path):
+    monkeypatch.setattr(carriers, "PATIENCE_S", 1.0)
+    status, row = run_with(monkeypatch, Deaf, folder)
+    assert row["verified"] is True
+    assert (status, row["after_kill"]["ok"], row["after_kill"]["noticed"]) == (1, False, False)
+    assert row["after_kill"]["left_behind"] == []  # we ended it
+
+
+def test_a_receiver_that_hangs_is_killed(monkeypatch: pytest.MonkeyPatch, folder: Path):
+    monkeypatch.setattr(trial, "AFTER_KILL_S", 0.5)  # less than the receiver's own patience
+    status, row = run_with(monkeypatch, Deaf, folder)
+    assert (status, row["after_kill"]["ok"]) == (1, False)
+    assert children() == []
+
+
+def test_what_is_left_behind_is_found(monkeypatch: pytest.MonkeyPatch, folder: Path):
+    status, row = run_with(monkeypatch, Littering, folder, "--no-kill")
+    os.close(Littering.kept)
+    assert (status, row["verified"]) == (1, False)
+    assert any("litter" in line for line in row["complaints"])
+    assert any("/dev/null" in line for line in row["complaints"])
+
+
+def test_a_file_that_vanishes_or_changes_is_a_complaint(folder: Path):
+    cargo = collect(str(folder))
+    (folder / "file 0").unlink()
+    (folder / "file 1").write_bytes(b"other")
+    found = trial.deliver(carriers.Pipe, cargo, lambda _arrived: None)
+    assert found.files == 5
+    assert any("file 0: No such file" in line for line in found.complaints)
+    assert any("file 1: its SHA-256" in line for line in found.complaints)
+
+
+def test_a_path_longer_than_a_packet(tmp_path: Path):
+    deep = tmp_path
+    while len(str(deep)) < 3000:
+        deep = deep / ("d" * 200)
+    deep.mkdir(parents=True)
+    (deep / "file").write_bytes(b"deep")
+    found = trial.deliver(carriers.PacketPipe, collect(str(tmp_path)), lambda _arrived: None)
+    assert found.complaints == () and len(str(deep)) > 2 * delivery.MOST_PATH_BYTES
+
+
+def children() -> list[str]:
+    from unixipc.cli import traces
+
+    return list(traces._children())
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("twice", [False, True])
+def test_a_request_to_end_leaves_nothing(tmp_path: Path, number: int, twice: bool):
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    large = tmp_path / "large"
+    with open(large, "wb") as file:
+        file.truncate(1 << 31)  # a hole: too much to be done before the signal, and costs no disk
+    words = [*IPC, "tour", str(large), "--only", "socket-stream", "--no-kill"]
+    code = (
+        "import sys\nfrom unixipc.cli import cargo\nfrom unixipc.cli.main import run\n"
+        f"cargo._measure = lambda path: (1 << 31, '')\nsys.argv[1:] = {words[3:]}\nrun()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        env=os.environ | {"TMPDIR": str(temporary)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        try:
+            while not list(temporary.glob("*/socket")) and process.poll() is None:
+                os.sched_yield()
+            family = descendants(process.pid)
+            for _ in range(1 + twice):
+                process.send_signal(number)
+            _out, err = process.communicate(timeout=LIMIT_S)
+        finally:
+            process.kill()
+    late = -number if twice else 128 + number  # the second one may meet an interpreter that has put its handlers away
+    assert process.returncode in (128 + number, late) and err == b""
+    assert list(temporary.iterdir()) == []
+    for pid in family:
+        with suppress(ProcessLookupError), Process(pid) as survivor:
+            survivor.wait_end(LIMIT_S)
+
+
+def descendants(pid: int) -> list[int]:
+    found = []
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            parent = int(Path(f"/proc/{entry}/stat").read_text().rpartition(") ")[2].split()[1])
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if parent == pid:
+            found.append(int(entry))
+    return found

@@ -1,0 +1,16 @@
+"""For every test: it leaves nothing on the machine, and it runs against the installed package."""
+
+from __future__ import annotations
+
+import pytest
+
+from unixipc.testing import traces
+
+
+@pytest.fixture(autouse=True)
+def leaves_no_trace(request):
+    """Descriptors, children, threads, System V ids, names in /dev/shm and /dev/mqueue are after each test as before."""
+    before = traces.look()
+    yield
+    left = traces.left_since(before)
+    assert not left, f"{request.node.nodeid} left behind: {left}"

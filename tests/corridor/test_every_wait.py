@@ -1,0 +1,133 @@
+"""What every waiting call must do, whatever interrupts it: EINTR storms, Ctrl-C, deadlines, threads."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+STORM_SECONDS = 0.001
+PATIENCE = 0.05
+
+
+@pytest.fixture
+def storm():
+    """A SIGALRM every millisecond, with a Python handler: each one ends the system call that is under way."""
+    struck = []
+    before = signal.signal(signal.SIGALRM, lambda *_: struck.append(1))
+    signal.siginterrupt(signal.SIGALRM, True)
+    signal.setitimer(signal.ITIMER_REAL, STORM_SECONDS, STORM_SECONDS)
+    yield struck
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.fixture
+def later():
+    """Run something in a thread after a moment; joined at the end."""
+    threads = []
+
+    def start(function, seconds=PATIENCE):
+        thread = threading.Timer(seconds, function)
+        threads.append(thread)
+        thread.start()
+
+    yield start
+    for thread in threads:
+        thread.join()
+
+
+def test_an_eintr_storm_does_not_end_a_wait(waits, storm, later):
+    later(waits.satisfy)
+    assert waits.wait(timeout=30)
+    assert len(storm) >= 10, "the storm must really have struck while it waited"
+
+
+def test_an_eintr_storm_does_not_move_a_deadline(waits, storm):
+    began = time.monotonic()
+    with pytest.raises(TimeoutError):
+        waits.wait(timeout=0.1)
+    assert time.monotonic() - began >= 0.1
+    assert len(storm) >= 10
+
+
+def test_a_deadline_is_kept_and_named(waits):
+    began = time.monotonic()
+    with pytest.raises(TimeoutError) as caught:
+        waits.wait(timeout=0.02)
+    assert time.monotonic() - began >= 0.02
+    assert caught.value.errno is not None
+    assert caught.value.filename is not None, "the error names the object"
+    assert caught.value.__notes__
+
+
+def test_a_time_out_of_zero_tries_once(waits):
+    with pytest.raises(TimeoutError):
+        waits.wait(timeout=0)
+
+
+def test_a_time_out_changes_nothing(waits, later):
+    for _ in range(3):
+        with pytest.raises(TimeoutError):
+            waits.wait(timeout=0.001)
+    later(waits.satisfy)
+    assert waits.wait(timeout=30)
+
+
+def test_bad_time_outs_are_refused(waits):
+    for bad in (-1, -0.001, float("nan")):
+        with pytest.raises(ValueError, match="timeout"):
+            waits.wait(timeout=bad)
+
+
+def test_an_endless_time_out_is_no_time_out(waits, later):
+    later(waits.satisfy)
+    assert waits.wait(timeout=float("inf"))
+
+
+def test_ctrl_c_ends_it(waits):
+    threading.Timer(PATIENCE, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        waits.wait(timeout=30)
+
+
+def test_a_handler_that_raises_ends_it(waits):
+    class Enough(Exception):
+        pass
+
+    def handler(*_):
+        raise Enough
+
+    before = signal.signal(signal.SIGUSR1, handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        threading.Timer(PATIENCE, lambda: os.kill(os.getpid(), signal.SIGUSR1)).start()
+        with pytest.raises(Enough):
+            waits.wait(timeout=30)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+def test_a_handler_that_returns_does_not_end_it(waits, later):
+    called = []
+    before = signal.signal(signal.SIGUSR1, lambda *_: called.append(1))
+    try:
+        later(lambda: os.kill(os.getpid(), signal.SIGUSR1))
+        later(waits.satisfy, 2 * PATIENCE)
+        assert waits.wait(timeout=30)
+        assert called
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+def test_it_waits_in_a_thread_too(waits):
+    result = []
+    thread = threading.Thread(target=lambda: result.append(waits.wait(timeout=30)))
+    thread.start()
+    time.sleep(PATIENCE)
+    waits.satisfy()
+    thread.join(30)
+    assert result == [True]

@@ -1,0 +1,210 @@
+"""Families: P07 P08 (orphans and subreapers), P09 (death signals), P21 (groups and sessions)."""
+
+import os
+import signal
+import sys
+import threading
+
+import pytest
+
+from unixipc import Exited, Killed, fork, pipe, spawn
+from unixipc.process import death_signal, is_subreaper, subreaper, wait_any
+
+WAIT = 20
+
+
+def in_a_child(work):
+    """Run a test's body in a process of its own: it changes what the process is."""
+    with fork(work) as child:
+        assert child.wait(timeout=WAIT) == Exited(0)
+
+
+def parent_of(pid):
+    with open(f"/proc/{pid}/stat") as file:
+        return int(file.read().rpartition(")")[2].split()[1])
+
+
+def test_P08_being_a_subreaper_can_be_set_and_asked():
+    def body():
+        assert is_subreaper() is False
+        subreaper()
+        assert is_subreaper() is True
+        with fork(lambda: int(is_subreaper())) as child:
+            assert child.wait(timeout=WAIT) == Exited(0), "it is not inherited"
+        subreaper(False)
+        assert is_subreaper() is False
+
+    in_a_child(body)
+
+
+def test_P07_orphans_go_to_the_nearest_subreaper_which_reaps_them():
+    def body():
+        subreaper()
+        reader, writer = pipe()
+
+        def leave_an_orphan():
+            orphan = fork(signal.pause)
+            writer.write_all(b"%d" % orphan.pid)
+            orphan.detach()
+
+        with reader, writer:
+            with fork(leave_an_orphan) as child:
+                orphan = int(reader.read(20, timeout=WAIT))
+                assert child.wait(timeout=WAIT) == Exited(0)
+            assert parent_of(orphan) == os.getpid()
+            os.kill(orphan, signal.SIGKILL)
+            assert wait_any(timeout=WAIT) == (orphan, Killed(signal.SIGKILL))
+
+    in_a_child(body)
+
+
+def test_P07_without_a_subreaper_the_parent_is_somebody_above():
+    def body():
+        reader, writer = pipe()
+
+        def leave_an_orphan():
+            orphan = fork(signal.pause)
+            writer.write_all(b"%d" % orphan.pid)
+            orphan.detach()
+
+        with reader, writer:
+            with fork(leave_an_orphan) as child:
+                orphan = int(reader.read(20, timeout=WAIT))
+                assert child.wait(timeout=WAIT) == Exited(0)
+            assert parent_of(orphan) not in (os.getpid(), child.pid)
+            os.kill(orphan, signal.SIGKILL)
+            with pytest.raises(ChildProcessError):
+                wait_any(timeout=WAIT)
+
+    in_a_child(body)
+
+
+def spawn_pause(signal_number):
+    return spawn([sys.executable, "-c", "import signal; signal.pause()"], death_signal=signal_number)
+
+
+def fork_pause(signal_number):
+    return fork(signal.pause, death_signal=signal_number)
+
+
+@pytest.mark.parametrize("start", [fork_pause, spawn_pause])
+def test_P09_a_child_dies_with_its_killed_parent(start):
+    """The child holds a pipe's last write end: its death is the end of the stream."""
+    reader, writer = pipe()
+    told, tell = pipe()
+
+    def be_a_parent():
+        os.dup2(writer.fileno(), 2)  # the child's stderr: a spawned program inherits it
+        start(signal.SIGKILL)
+        writer.close()
+        tell.write_all(b"!")
+        signal.pause()
+
+    with reader, writer, told, tell:
+        with fork(be_a_parent) as parent:
+            writer.close()
+            told.read_exactly(1, timeout=WAIT)
+            parent.kill()
+            assert parent.wait(timeout=WAIT) == Killed(signal.SIGKILL)
+            assert reader.read(1, timeout=WAIT) == b""
+
+
+def test_P09_a_parent_that_is_gone_before_the_prctl_counts_as_dead():
+    """The race that getppid after prctl closes: the parent ends right after fork."""
+    for _ in range(30):
+        reader, writer = pipe()
+        with reader:
+            with fork(lambda: fork(signal.pause, death_signal=signal.SIGKILL).detach() * 0) as parent:
+                writer.close()
+                parent.wait(timeout=WAIT)
+            assert reader.read(1, timeout=WAIT) == b"", "the grandchild held the write end and is gone"
+
+
+def test_P09_it_is_the_thread_that_counts():
+    children = []
+    thread = threading.Thread(target=lambda: children.append(fork(signal.pause, death_signal=signal.SIGTERM)))
+    thread.start()
+    thread.join(WAIT)
+    with children[0] as child:
+        assert child.wait(timeout=WAIT) == Killed(signal.SIGTERM)
+
+
+def test_P09_without_a_death_signal_the_child_outlives_the_thread():
+    children = []
+    thread = threading.Thread(target=lambda: children.append(fork(signal.pause)))
+    thread.start()
+    thread.join(WAIT)
+    with children[0] as child:
+        with pytest.raises(TimeoutError):
+            child.wait(timeout=0.05)
+        child.kill()
+
+
+def test_P09_it_can_be_set_and_asked():
+    def body():
+        assert death_signal() == 0
+        assert death_signal(signal.SIGUSR1) == 0
+        assert death_signal() == signal.SIGUSR1
+        with fork(lambda: death_signal()) as child:
+            assert child.wait(timeout=WAIT) == Exited(0), "a fork clears it"
+        assert death_signal(0) == signal.SIGUSR1
+        with pytest.raises(OSError) as refused:
+            death_signal(999)
+        assert (refused.value.errno, refused.value.filename) == (22, "signal 999")
+        with fork(lambda: death_signal(), death_signal=signal.SIGUSR2) as child:
+            assert child.wait(timeout=WAIT) == Exited(signal.SIGUSR2)
+
+    in_a_child(body)
+
+
+def group_and_session():
+    return os.getpgrp() == os.getpid(), os.getsid(0) == os.getpid()
+
+
+@pytest.mark.parametrize(
+    ("options", "leads"), [({}, (0, 0)), ({"new_group": True}, (1, 0)), ({"new_session": True}, (1, 1)),
+                           ({"new_group": True, "new_session": True}, (1, 1))],
+)  # fmt: skip
+def test_P21_a_child_may_lead_a_group_or_a_session(options, leads):
+    with fork(lambda: group_and_session()[0] + 2 * group_and_session()[1], **options) as child:
+        assert child.wait(timeout=WAIT) == Exited(leads[0] + 2 * leads[1])
+    script = "import os; raise SystemExit((os.getpgrp() == os.getpid()) + 2 * (os.getsid(0) == os.getpid()))"
+    with spawn([sys.executable, "-c", script], **options) as child:
+        assert child.wait(timeout=WAIT) == Exited(leads[0] + 2 * leads[1])
+
+
+def test_P21_the_group_exists_when_fork_returns():
+    for _ in range(20):
+        with fork(signal.pause, new_group=True) as child:
+            assert os.getpgid(child.pid) == child.pid
+            os.killpg(child.pid, signal.SIGKILL)
+            assert child.wait(timeout=WAIT) == Killed(signal.SIGKILL)
+
+
+def test_P21_a_whole_group_can_be_killed():
+    reader, writer = pipe()
+
+    def have_children():
+        for _ in range(3):
+            fork(signal.pause).detach()
+        writer.write_all(b"!")
+        signal.pause()
+
+    with reader, writer, fork(have_children, new_group=True) as child:
+        writer.close()
+        reader.read_exactly(1, timeout=WAIT)
+        os.killpg(child.pid, signal.SIGKILL)
+        assert reader.read(1, timeout=WAIT) == b"", "the last of them is gone"
+        child.wait(timeout=WAIT)
+
+
+def test_P21_a_session_of_its_own_has_no_terminal():
+    def open_the_terminal():
+        try:
+            os.close(os.open("/dev/tty", os.O_RDWR))
+        except OSError:
+            return 7
+        return 1
+
+    with fork(open_the_terminal, new_session=True) as child:
+        assert child.wait(timeout=WAIT) == Exited(7)
