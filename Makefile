@@ -30,12 +30,12 @@ bench: $(VENV)/installed $(VENV)/group-bench
 	$(BIN)/python -m bench $(ARGS)
 
 docs: $(VENV)/installed $(VENV)/group-docs
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # An editable install: Python files take effect at once, native ones are rebuilt at import.
-dev: $(VENV)/group-lint
+dev: $(VENV)/group-test $(VENV)/group-lint
 	$(RUN) $(BIN)/pip install -q --no-build-isolation --no-deps --editable . -Cbuild-dir=build/editable
-	rm -f $(VENV)/installed
+	@touch $(VENV)/editable $(VENV)/installed
 
 dist: $(VENV)/group-test
 	rm -rf dist
@@ -43,7 +43,7 @@ dist: $(VENV)/group-test
 	$(RUN) $(BIN)/python -m build --no-isolation -o dist .
 
 $(VENV)/installed: $(VENV)/group-test $(SOURCES)
-	$(RUN) $(BIN)/pip install -q --no-build-isolation --no-deps -Cbuild-dir=build/release .
+	@test -e $(VENV)/editable || $(RUN) $(BIN)/pip install -q --no-build-isolation --no-deps -Cbuild-dir=build/release .
 	@touch $@
 
 $(VENV)/group-%: $(VENV)/python

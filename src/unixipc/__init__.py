@@ -26,7 +26,7 @@ from .process import Child, Continued, Exited, Killed, Process, Stopped, fork, r
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from . import aio as aio
-    from . import features, sockets
+    from . import features, inspector, sockets
     from . import testing as testing
 
 __version__ = "0.1.0"
@@ -52,6 +52,7 @@ __all__ = [
     "features",
     "fork",
     "framing",
+    "inspector",
     "pipe",
     "pipeline",
     "process",
@@ -60,7 +61,7 @@ __all__ = [
     "spawn",
 ]
 
-_LATER = ("aio", "features", "sockets", "testing")
+_LATER = ("aio", "features", "inspector", "sockets", "testing")
 """Rooms that cost time to import, loaded when first used. `aio` and `testing` need anyio: not for ``import *``."""
 
 

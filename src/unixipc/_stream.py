@@ -73,10 +73,10 @@ def try_read_exactly(source: Source, n: int) -> bytes | None:
 class WriteAll:
     """One write_all under way: `attempt` pushes what fits, `written` tells how far it came."""
 
-    def __init__(self, sink: Sink, data: Buffer) -> None:
+    def __init__(self, sink: Sink, data: Buffer, written: int = 0) -> None:
         self.sink = sink
-        self.left = memoryview(data).cast("B")
-        self.written = 0
+        self.left = memoryview(data).cast("B")[written:]
+        self.written = written
 
     def attempt(self) -> bool | None:
         """True when all is written, None for not now."""
@@ -123,7 +123,15 @@ class Writing:
 
     def write_all(self: Sink, data: Buffer, timeout: float | None = None) -> None:
         """Write every byte. An error has `written_bytes`: how many went before it. -- write(2)"""
-        job = WriteAll(self, data)
+        written = 0
+        try:
+            written = self.try_write(data) or 0  # most often that is all of it
+            if type(data) is bytes and written == len(data):
+                return
+        except OSError as error:
+            WriteAll(self, data).explain(error)
+            raise
+        job = WriteAll(self, data, written)
         try:
             _wait.on_descriptor(self, _wait.WRITABLE, job.attempt, timeout=timeout)  # type: ignore[arg-type]
         except OSError as error:

@@ -29,9 +29,20 @@ class Deadline:
 
 def checked_ns(timeout: float) -> int: ...
 def timed_out(name: object, doing: str, timeout: float | None) -> TimeoutError: ...
-def wait(attempt: Callable[[], T | None], sleep: Callable[[int], object], deadline: Deadline, name: object) -> T: ...
+def wait(
+    attempt: Callable[[], T | None],
+    sleep: Callable[[int], object],
+    deadline: Deadline,
+    name: object,
+    tried: bool = False,
+) -> T: ...
 def on_descriptor(
-    descriptor: Descriptor, events: int, attempt: Callable[..., T | None], *args: Any, timeout: float | None
+    descriptor: Descriptor,
+    events: int,
+    attempt: Callable[..., T | None],
+    *args: Any,
+    timeout: float | None,
+    tried: bool = False,
 ) -> T: ...
 def on_descriptors(
     watched: Callable[[], Watched], attempt: Callable[[], T | None], timeout: float | None, name: object

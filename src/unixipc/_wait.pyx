@@ -25,13 +25,12 @@ after fork), and because a sleep should cost what ppoll costs.
 
 import errno
 import math
-import os
-from _thread import _local, get_native_id
+from _thread import _local
 
 from libc.stdint cimport int64_t
 
 from unixipc._native import wait as _sleeps
-from unixipc._native.wait import Interrupt, check_signals, monotonic_ns, sleep_on_descriptors
+from unixipc._native.wait import Interrupt, check_signals, is_main_thread, monotonic_ns, sleep_on_descriptors
 
 ready_now, wake_thread = _sleeps.ready_now, _sleeps.wake_thread
 READABLE, WRITABLE = 1, 4  # POLLIN, POLLOUT
@@ -52,7 +51,7 @@ cdef class Deadline:
         self.timeout = timeout
         self.began_ns = monotonic_ns()
         self.at_ns = -1 if timeout is None else self.began_ns + checked_ns(timeout)
-        self.beats = get_native_id() == os.getpid()  # the main thread; importing threading would cost 4 ms
+        self.beats = is_main_thread()
 
     cpdef int64_t next_look_ns(self) except? -2:
         """Sleep until then at most (CLOCK_MONOTONIC); -1: for as long as it takes."""
@@ -83,18 +82,39 @@ def timed_out(name, doing, timeout):
     return error
 
 
-def wait(attempt, sleep, deadline, name):
-    """Repeat `attempt` until it gives something; between two attempts `sleep` until a deadline in nanoseconds."""
-    while (result := attempt()) is None:
+def wait(attempt, sleep, deadline, name, tried=False):
+    """Repeat `attempt` until it gives something; between two attempts `sleep` until a deadline in nanoseconds.
+
+    `tried`: the caller has just made the first attempt.
+    """
+    result = None if tried else attempt()
+    while result is None:
         deadline.check(name, "wait")
         sleep(deadline.next_look_ns())
+        result = attempt()
     return result
 
 
-def on_descriptor(descriptor, events, attempt, *args, timeout):
+def on_descriptor(descriptor, events, attempt, *args, timeout, tried=False):
     """Wait until `attempt(*args)` gives something, sleeping while `descriptor` is not ready. -- poll(2)"""
-    watched = ((descriptor, events),)
-    return on_descriptors(lambda: watched, lambda: attempt(*args), timeout, descriptor.name)
+    waiting = OnDescriptor(((descriptor, events),), attempt, args)
+    return wait(waiting.attempt, waiting.sleep, Deadline(timeout), descriptor.name, tried)
+
+
+cdef class OnDescriptor:
+    """One wait for one descriptor: what to try and what to sleep on."""
+
+    cdef tuple watched, args
+    cdef object call
+
+    def __init__(self, tuple watched, call, tuple args):
+        self.watched, self.call, self.args = watched, call, args
+
+    def attempt(self):
+        return self.call(*self.args)
+
+    def sleep(self, until_ns):
+        sleep_on_descriptors(self.watched, until_ns)
 
 
 def on_descriptors(watched, attempt, timeout, name):
@@ -127,7 +147,7 @@ this_thread = _local()
 
 
 class Closing:
-    """While a thread sleeps in a call on `descriptor`, closing that calls `wake`: then the interruption is ClosedError."""
+    """While a thread sleeps in a call on `descriptor`, closing it calls `wake`, and the interruption is ClosedError."""
 
     def __init__(self, descriptor, wake):
         self.descriptor, self.wake = descriptor, wake

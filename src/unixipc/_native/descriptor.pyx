@@ -226,10 +226,11 @@ cdef inline ssize_t write_once(int fd, How how, const void *data, size_t n) noex
 
 cdef object read_now(Descriptor end, Py_ssize_t n):
     """bytes, b"" at the end of the stream, None for not now."""
-    cdef int fd = end.number(), code
+    cdef int fd = end.fd, code
     cdef ssize_t got
     cdef PyObject *data
-    if n <= 0:
+    if fd < 0 or n <= 0:
+        end.number()
         if n < 0:
             raise ValueError(f"cannot read {n} bytes")
         return b""
@@ -268,12 +269,14 @@ cdef object filled(PyObject *data, Py_ssize_t got):
 
 cdef object write_now(Descriptor end, object data):
     """How many bytes went, None for not now."""
-    cdef int fd = end.number(), code
+    cdef int fd = end.fd, code
     cdef ssize_t put
     cdef Py_buffer view
     cdef const void *what
     cdef Py_ssize_t n
     cdef bint borrowed = not isinstance(data, bytes)
+    if fd < 0:
+        end.number()
     if borrowed:
         PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
         what, n = view.buf, view.len
@@ -323,9 +326,9 @@ cdef class ReadEnd(Descriptor):
 
     def read(self, Py_ssize_t n, timeout=None):
         """Wait for up to `n` bytes; b"" when every writer has closed its end. -- read(2)"""
-        data = self.take(n)
+        data = read_now(self, n) if self.kept is None else self.take(n)
         if data is None:
-            return waiting().on_descriptor(self, POLLIN, self.try_read, n, timeout=timeout)
+            return waiting().on_descriptor(self, POLLIN, self.try_read, n, timeout=timeout, tried=True)
         return data
 
     def keep(self, bytes data):
@@ -353,7 +356,7 @@ cdef class WriteEnd(Descriptor):
         """Wait until at least one byte fits; how many bytes were taken (may be fewer than given). -- write(2)"""
         done = write_now(self, data)
         if done is None:
-            return waiting().on_descriptor(self, POLLOUT, self.try_write, data, timeout=timeout)
+            return waiting().on_descriptor(self, POLLOUT, self.try_write, data, timeout=timeout, tried=True)
         return done
 
 

@@ -31,6 +31,29 @@ int uipc_wake_signal(int *number) {
     return error;
 }
 
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static pthread_t main_thread;
+static int main_known;
+
+static void this_is_main(void) {
+    main_thread = pthread_self();
+    main_known = 1;
+}
+
+static void look_for_main(void) {
+    if ((pid_t)syscall(SYS_gettid) == getpid())
+        this_is_main();
+    pthread_atfork(NULL, NULL, this_is_main);
+}
+
+/* Asked at every wait, so it is remembered; only if somebody else asked first is it two system calls each time. */
+int uipc_is_main_thread(void) {
+    pthread_once(&once, look_for_main);
+    if (main_known)
+        return pthread_equal(main_thread, pthread_self());
+    return (pid_t)syscall(SYS_gettid) == getpid();
+}
+
 int uipc_alarm_create(timer_t *alarm) {
     struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID};
     int error = uipc_wake_signal(&event.sigev_signo);

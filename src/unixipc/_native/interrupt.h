@@ -15,6 +15,9 @@
 /* The signal we use, chosen once per process: the highest real-time signal nobody handles. 0, or an errno. */
 int uipc_wake_signal(int *number);
 
+/* Whether the caller is the process's first thread; in a forked process, the thread that forked. */
+int uipc_is_main_thread(void);
+
 /* Timers that interrupt the calling thread. All return 0 or an errno. */
 int uipc_alarm_create(timer_t *alarm);
 int uipc_alarm_at(timer_t alarm, int64_t monotonic_ns);   /* 0: at once, negative: never */

@@ -451,7 +451,8 @@ cdef class Endpoint(Descriptor):
         """Wait for up to `n` bytes; b"" when the peer has shut down. -- recv(2)"""
         data = self.try_read(n)
         if data is None:
-            return _descriptor.waiting_module().on_descriptor(self, POLLIN, self.try_read, n, timeout=timeout)
+            wait = _descriptor.waiting_module().on_descriptor
+            return wait(self, POLLIN, self.try_read, n, timeout=timeout, tried=True)
         return data
 
     def keep(self, bytes data):
@@ -475,7 +476,7 @@ cdef class Endpoint(Descriptor):
         done = self.push(data, descriptors, credentials, None, MSG_DONTWAIT)
         if done is None:
             return _descriptor.waiting_module().on_descriptor(
-                self, POLLOUT, self.try_send, data, descriptors, credentials, timeout=timeout)
+                self, POLLOUT, self.try_send, data, descriptors, credentials, timeout=timeout, tried=True)
         return done
 
     try_write = try_send
@@ -539,7 +540,7 @@ cdef class Endpoint(Descriptor):
         received = self.pull(max_bytes, max_descriptors, peek)
         if received is None:
             return _descriptor.waiting_module().on_descriptor(
-                self, POLLIN, self.try_receive, max_bytes, max_descriptors, peek, timeout=timeout)
+                self, POLLIN, self.try_receive, max_bytes, max_descriptors, peek, timeout=timeout, tried=True)
         return received
 
     cdef object pull(self, Py_ssize_t n, Py_ssize_t most, bint peek):

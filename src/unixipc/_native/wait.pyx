@@ -40,6 +40,7 @@ cdef extern from "interrupt.h" nogil:
     int uipc_alarm_create(timer_t *)
     int uipc_alarm_at(timer_t, int64_t)
     void uipc_alarm_delete(timer_t)
+    int uipc_is_main_thread()
 
 cdef extern from "futex.h" nogil:
     int uipc_futex_wait(uint32_t *, uint32_t, const timespec *)
@@ -71,6 +72,11 @@ cdef int wake_signal() except -1:
     if error:
         raise refused(error, "sigaction(2)", "wake-up signal")
     return number
+
+
+def is_main_thread():
+    """Whether this is the thread that runs Python's signal handlers. (Importing threading to ask would cost 4 ms.)"""
+    return bool(uipc_is_main_thread())
 
 
 def monotonic_ns():
