@@ -19,7 +19,7 @@ lint: $(VENV)/installed $(VENV)/group-lint
 	$(BIN)/ruff check src tests bench examples tools
 	$(BIN)/ruff format --check src tests bench examples tools
 	$(BIN)/mypy
-	$(BIN)/cython-lint src/unixipc/_wait.pyx src/unixipc/_native/*.pyx src/unixipc/_native/*.pxd
+	$(RUN) $(BIN)/cython-lint src/unixipc/_wait.pyx src/unixipc/_native/*.pyx src/unixipc/_native/*.pxd
 	cd src && ../$(BIN)/lint-imports --config ../pyproject.toml --no-cache
 
 deep: $(VENV)/installed dist

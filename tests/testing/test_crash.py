@@ -20,7 +20,7 @@ def talk(writer):
 @pytest.mark.parametrize(("point", "status", "said"), [
     ("half-way", SIGKILL, b"before "),
     ("no such point", Exited(0), b"before after"),
-    ("unixipc._stream.WriteAll.attempt", SIGKILL, b""),
+    ("unixipc._stream.Writing.write_all", SIGKILL, b""),
 ])  # fmt: skip
 def test_killed_at_a_named_point(point, status, said):
     reader, writer = pipe()
