@@ -15,19 +15,21 @@ Names that are a room and its main function at once (`pipe`, `pipeline`) are the
 ``from unixipc.pipe import splice`` reaches the rest of the room.
 """
 
-from . import errors, framing, process
+import sys
+
+from . import errors, process
 from .errors import ClosedError, LayoutError, ObjectRemoved, OwnerDied, PeerGone
-from .event import EventFd
-from .fifo import Fifo
-from .pipe import PipeReader, PipeWriter, pipe
-from .pipeline import PipelineResult, pipeline
 from .process import Child, Continued, Exited, Killed, Process, Stopped, fork, reap, spawn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from . import aio as aio
-    from . import features, inspector, sockets
+    from . import features, framing, inspector, sockets
     from . import testing as testing
+    from .event import EventFd
+    from .fifo import Fifo
+    from .pipe import PipeReader, PipeWriter, pipe
+    from .pipeline import PipelineResult, pipeline
 
 __version__ = "0.1.0"
 
@@ -61,13 +63,45 @@ __all__ = [
     "spawn",
 ]
 
-_LATER = ("aio", "features", "inspector", "sockets", "testing")
-"""Rooms that cost time to import, loaded when first used. `aio` and `testing` need anyio: not for ``import *``."""
+_ROOMS = ("aio", "features", "framing", "inspector", "sockets", "testing")
+"""Loaded when first used. `aio` and `testing` need anyio, so they are not for ``import *``."""
+_HOMES = {
+    "EventFd": "event",
+    "Fifo": "fifo",
+    "PipeReader": "pipe",
+    "PipeWriter": "pipe",
+    "PipelineResult": "pipeline",
+    "pipe": "pipe",
+    "pipeline": "pipeline",
+}
+"""Names that live in a room which is loaded when they are first used: a fork costs what its process has loaded."""
+_BOTH = ("pipe", "pipeline")
+"""A room and its main function share these names; as an attribute of the package each is the function."""
 
 
 def __getattr__(name: str) -> object:
-    if name in _LATER:
-        import importlib
+    import importlib
 
+    if name in _ROOMS:
         return importlib.import_module(f"{__name__}.{name}")
+    if name in _HOMES:
+        value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+        globals()[name] = value
+        return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_ROOMS})
+
+
+class _Package(type(sys)):  # type: ignore[misc]
+    """Importing a submodule sets it as an attribute of its package: for `_BOTH`, that is the function instead."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name in _BOTH and isinstance(value, type(sys)):
+            value = getattr(value, name)
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -6,7 +6,7 @@ cdef enum How:
 
 cdef class Descriptor:
     cdef int fd
-    cdef public object name
+    cdef object label
     cdef readonly list sleepers
     cdef How how
     cdef int users    # calls under way without the GIL

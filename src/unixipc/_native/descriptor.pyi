@@ -5,7 +5,8 @@ from typing import Self
 from typing_extensions import Buffer
 
 class Descriptor:
-    name: object
+    @property
+    def name(self) -> object: ...
     sleepers: list[int | Callable[[], object]] | None
     def __init__(self, fd: int, name: object = None) -> None: ...
     def fileno(self) -> int: ...

@@ -80,7 +80,7 @@ cdef class Descriptor:
         if fd < 0:
             raise ValueError(f"a descriptor is a number from 0 up, not {fd}")
         self.fd = fd
-        self.name = name
+        self.label = name
 
     cdef int number(self) except -1:
         if self.fd < 0:
@@ -103,6 +103,11 @@ cdef class Descriptor:
     def fileno(self):
         """The descriptor's number; it stays ours to close."""
         return self.number()
+
+    @property
+    def name(self):
+        """What errors call it."""
+        return self.label
 
     @property
     def closed(self):

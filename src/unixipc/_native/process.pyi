@@ -37,7 +37,6 @@ def fork_run(
     armed: int,
     make: type[T],
 ) -> T: ...
-def flush_output() -> None: ...
 
 class ProcessHandle(Descriptor):
     pid: int

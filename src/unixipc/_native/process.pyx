@@ -1,6 +1,7 @@
 # cython: language_level=3, binding=False, embedsignature=True, embedsignature.format=clinic
 """Children and other processes: spawn, waitid(2) with usage, pidfds, prctl(2)."""
 
+from cpython.object cimport PyObject
 from libc.errno cimport EAGAIN, EINTR, errno
 from libc.stdint cimport int32_t, uint64_t
 from libc.stdlib cimport calloc, free
@@ -14,6 +15,9 @@ from _thread import _count as thread_count
 from unixipc._native.descriptor cimport Descriptor
 
 from unixipc._call import failure
+
+cdef extern from "Python.h":
+    PyObject *PySys_GetObject(const char *)  # borrowed: in a child, each object whose count changes is a page copied
 
 cdef extern from "uipc.h" nogil:
     struct timeval:
@@ -156,8 +160,13 @@ cdef class ProcessHandle(Descriptor):
     cdef readonly int pid
 
     def __init__(self, int pid, int pidfd):
-        Descriptor.__init__(self, pidfd, f"process {pid}")
+        Descriptor.__init__(self, pidfd)
         self.pid = pid
+
+    @property
+    def name(self):
+        """What errors call it."""
+        return f"process {self.pid}"
 
 
 _status_of = _success = None
@@ -178,8 +187,8 @@ cdef class ChildHandle(ProcessHandle):
 
     cdef readonly int owner       # the process that may wait for it
     cdef public object status     # once it was taken
-    cdef siginfo_t info           # what waitid(2) said then
-    cdef rusage spent
+    cdef int code, how            # what waitid(2) said then: si_code and si_status,
+    cdef long user_us, system_us, peak_kib  # and what it cost
     cdef bint has_info
     cdef bint listed
     cdef void *older              # all handles without a status are a list: who takes a status tells its handle
@@ -217,16 +226,16 @@ cdef class ChildHandle(ProcessHandle):
 
     cdef bint take_end(self) except -1:
         """Whether it has ended and the status was there to take; if not, who asks properly will hear why."""
-        cdef int options = WEXITED | WNOHANG
-        memset(&self.info, 0, sizeof(self.info))
-        if syscall(SYS_waitid, P_PIDFD, self.fd, &self.info, options, &self.spent) < 0 or not self.info.si_pid:
+        cdef siginfo_t info
+        cdef rusage usage
+        memset(&info, 0, sizeof(info))
+        if syscall(SYS_waitid, P_PIDFD, self.fd, &info, WEXITED | WNOHANG, &usage) < 0 or not info.si_pid:
             return False
-        self.has_info = True
+        self.has_info, self.code, self.how = True, info.si_code, info.si_status
+        self.user_us, self.system_us = microseconds(usage.ru_utime), microseconds(usage.ru_stime)
+        self.peak_kib = usage.ru_maxrss
         delist(self)
-        if self.info.si_code == CLD_EXITED and self.info.si_status == 0:
-            self.status = _success
-        else:
-            self.status = _status_of(self.info.si_code, self.info.si_status)
+        self.status = _success if self.code == CLD_EXITED and self.how == 0 else _status_of(self.code, self.how)
         return True
 
     def ended(self, status, found):
@@ -234,16 +243,15 @@ cdef class ChildHandle(ProcessHandle):
         self.status = status
         self.has_info = found is not None
         if found is not None:
-            self.info.si_pid, self.info.si_code, self.info.si_status = found[0], found[1], found[2]
-            self.spent.ru_utime.tv_sec, self.spent.ru_utime.tv_usec = divmod(found[3], 1000000)
-            self.spent.ru_stime.tv_sec, self.spent.ru_stime.tv_usec = divmod(found[4], 1000000)
-            self.spent.ru_maxrss = found[5]
+            _pid, self.code, self.how, self.user_us, self.system_us, self.peak_kib = found
         delist(self)
 
     @property
     def waited(self):
         """What `waitid_once` would have given, or None."""
-        return as_found(&self.info, &self.spent) if self.has_info else None
+        if not self.has_info:
+            return None
+        return self.pid, self.code, self.how, self.user_us, self.system_us, self.peak_kib
 
     def close(self):
         """Give up the handle. A child that still runs goes on, and is reaped once it has ended."""
@@ -332,7 +340,6 @@ cdef int adopt(ChildHandle child, int pid, int parent) except -1:
     child.pid, child.owner = pid, parent
     if child.fd >= 0:
         enlist(child)
-        child.name = f"process {pid}"
         return 0
     code = errno
     kill(pid, SIGKILL)
@@ -401,19 +408,25 @@ cdef int flushed(int code) noexcept:
     return code
 
 
-def flush_output():
+cdef int flush_output() except -1:
     """Empty Python's buffers of stdout and stderr, as far as they are open."""
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            try:
-                stream.flush()
-            except ValueError:
-                pass  # closed
+    flush_stream(PySys_GetObject("stdout"))
+    flush_stream(PySys_GetObject("stderr"))
+    return 0
 
 
-cdef tuple as_found(siginfo_t *info, rusage *usage):
-    return (info.si_pid, info.si_code, info.si_status, usage.ru_utime.tv_sec * 1000000 + usage.ru_utime.tv_usec,
-            usage.ru_stime.tv_sec * 1000000 + usage.ru_stime.tv_usec, usage.ru_maxrss)
+cdef int flush_stream(PyObject *stream) except -1:
+    if stream == NULL or stream == <PyObject *>None:
+        return 0
+    try:
+        (<object>stream).flush()
+    except ValueError:
+        pass  # closed
+    return 0
+
+
+cdef long microseconds(timeval spent) noexcept:
+    return spent.tv_sec * 1000000 + spent.tv_usec
 
 
 def waitid_once(int which, int who, int options):
@@ -433,7 +446,8 @@ def waitid_once(int which, int who, int options):
     if rc == 0:
         if info.si_pid == 0:
             return None
-        return as_found(&info, &usage)
+        user_us, system_us = microseconds(usage.ru_utime), microseconds(usage.ru_stime)
+        return info.si_pid, info.si_code, info.si_status, user_us, system_us, usage.ru_maxrss
     if code == EAGAIN:  # a pidfd opened with PIDFD_NONBLOCK
         return None
     if code == EINTR:
