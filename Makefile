@@ -40,7 +40,7 @@ dev: $(VENV)/group-test $(VENV)/group-lint
 dist: $(VENV)/group-test
 	rm -rf dist
 	$(BIN)/pip install -q build
-	$(RUN) $(BIN)/python -m build --no-isolation -o dist .
+	$(BIN)/python -m build -o dist .
 
 $(VENV)/installed: $(VENV)/group-test $(SOURCES)
 	@test -e $(VENV)/editable || $(RUN) $(BIN)/pip install -q --no-build-isolation --no-deps -Cbuild-dir=build/release .

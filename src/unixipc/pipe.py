@@ -59,10 +59,11 @@ class _Sized:
     """What both ends know of the pipe between them (mixed into the native ends)."""
 
     __slots__ = ()
-    name: object
 
     if TYPE_CHECKING:
 
+        @property
+        def name(self) -> object: ...
         def fileno(self) -> int: ...
 
     @property
