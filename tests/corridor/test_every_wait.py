@@ -43,7 +43,7 @@ def later():
 def test_an_eintr_storm_does_not_end_a_wait(waits, storm, later):
     later(waits.satisfy)
     assert waits.wait(timeout=30)
-    assert len(storm) >= 10, "the storm must really have struck while it waited"
+    assert len(storm) >= 3, "the storm must really have struck while it waited"
 
 
 def test_an_eintr_storm_does_not_move_a_deadline(waits, storm):
@@ -51,7 +51,7 @@ def test_an_eintr_storm_does_not_move_a_deadline(waits, storm):
     with pytest.raises(TimeoutError):
         waits.wait(timeout=0.1)
     assert time.monotonic() - began >= 0.1
-    assert len(storm) >= 10
+    assert len(storm) >= 3
 
 
 def test_a_deadline_is_kept_and_named(waits):
