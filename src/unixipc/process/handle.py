@@ -145,13 +145,21 @@ class Child(_process.ChildHandle, Process):
         return status
 
     def _status_without_waiting(self) -> Status | None:
-        if self.owner == os.getpid() and not self.has_ended():
-            return None  # SIGCHLD is ignored: there is nothing to wait for until it ends
+        if self.owner == os.getpid() and not self._is_gone():
+            return None  # SIGCHLD is ignored: nothing to wait for until it has ended and the kernel has reaped it
         word = _process.exit_status(self.fileno())
         if word is None:
             raise failure(errno.ECHILD, "waitid(2)", self.name)
         self.ended(from_word(word), None)
         return self.status
+
+    def _is_gone(self) -> bool:
+        """Whether it was reaped. Its pidfd is readable a moment earlier, before the kernel has noted the status."""
+        try:
+            self.send_signal(0)
+        except OSError as error:  # EPERM: it became another user's, and is there
+            return error.errno == errno.ESRCH
+        return False
 
     def _abandon(self) -> None:
         """The handle is being closed without a status: a child that still runs is remembered by another handle."""
