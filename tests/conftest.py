@@ -8,7 +8,7 @@ import pytest
 
 from unixipc.testing import traces
 
-# A shell starts background jobs with SIGINT ignored, and so may whatever runs these tests: Ctrl-C is what some are about.
+# A shell starts background jobs with SIGINT ignored, and so may whatever runs these tests. Some are about Ctrl-C.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 

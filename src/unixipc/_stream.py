@@ -123,17 +123,19 @@ class Writing:
 
     def write_all(self: Sink, data: Buffer, timeout: float | None = None) -> None:
         """Write every byte. An error has `written_bytes`: how many went before it. -- write(2)"""
+        if timeout is not None:
+            _wait.checked_ns(timeout)  # a bad one is an error before anything is written
         written = 0
         try:
             written = self.try_write(data) or 0  # most often that is all of it
             if type(data) is bytes and written == len(data):
                 return
-        except OSError as error:
+        except BaseException as error:
             WriteAll(self, data).explain(error)
             raise
         job = WriteAll(self, data, written)
         try:
             _wait.on_descriptor(self, _wait.WRITABLE, job.attempt, timeout=timeout)  # type: ignore[arg-type]
-        except OSError as error:
+        except BaseException as error:  # Ctrl-C too: the caller may want to know
             job.explain(error)
             raise

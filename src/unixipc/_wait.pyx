@@ -27,6 +27,7 @@ import errno
 import math
 from _thread import _local
 
+cimport cython
 from libc.stdint cimport int64_t
 
 from unixipc._native import wait as _sleeps
@@ -40,6 +41,7 @@ cdef int64_t BEAT_NS = FIRST_BEAT_NS
 cdef int64_t LONGEST_NS = 3_000_000_000 * 1_000_000_000  # ninety years: infinity, for all we know
 
 
+@cython.auto_pickle(False)
 cdef class Deadline:
     """When a wait ends, and when the main thread looks for signals again on the way."""
 
@@ -101,6 +103,7 @@ def on_descriptor(descriptor, events, attempt, *args, timeout, tried=False):
     return wait(waiting.attempt, waiting.sleep, Deadline(timeout), descriptor.name, tried)
 
 
+@cython.auto_pickle(False)
 cdef class OnDescriptor:
     """One wait for one descriptor: what to try and what to sleep on."""
 

@@ -13,10 +13,7 @@ The five fates: **close** frees this handle, the counter lives while any handle 
 
 from __future__ import annotations
 
-import os
-
 from . import _wait
-from ._call import explained
 from ._native.descriptor import Counter
 
 __all__ = ["EventFd"]
@@ -32,12 +29,7 @@ class EventFd(Counter):
     def __init__(self, initial: int = 0, *, semaphore: bool = False) -> None:
         if not 0 <= initial < 2**32:
             raise ValueError(f"initial must be 0..2**32-1, not {initial}")
-        flags = os.EFD_CLOEXEC | os.EFD_NONBLOCK | (os.EFD_SEMAPHORE if semaphore else 0)
-        try:
-            fd = os.eventfd(initial, flags)
-        except OSError as error:
-            raise explained(error, "eventfd(2)") from None
-        super().__init__(fd, "event")
+        super().__init__(initial, semaphore)
         self.semaphore = semaphore
 
     def add(self, n: int = 1, timeout: float | None = None) -> None:

@@ -58,26 +58,18 @@ def _pipe_nowait() -> None:
 
 
 def _peer_pidfd() -> None:
-    with _pair() as (a, _b):
-        pidfd = _socket.peer_pidfd(a, None)
+    a, b = _socket.new_pair(_socket.Endpoint, 1, "probe")
+    with a, b:
+        pidfd = _socket.peer_pidfd(a.fileno(), None)
         if pidfd is None:
             raise OSError(errno.ENOPROTOOPT, os.strerror(errno.ENOPROTOOPT))
         os.close(pidfd)
 
 
 def _pass_pidfd() -> None:
-    with _pair() as (a, _b):
-        _socket.set_option(a, "pass_pidfd", 1, None)
-
-
-class _pair:
-    def __enter__(self) -> tuple[int, int]:
-        self.ends = _socket.new_pair(1)
-        return self.ends
-
-    def __exit__(self, *_exception: object) -> None:
-        for end in self.ends:
-            os.close(end)
+    a, b = _socket.new_pair(_socket.Endpoint, 1, "probe")
+    with a, b:
+        _socket.set_option(a.fileno(), "pass_pidfd", 1, None)
 
 
 _PROBES: dict[str, tuple[Callable[[], None], str]] = {

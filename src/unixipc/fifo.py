@@ -27,7 +27,7 @@ from . import _wait
 from ._call import explained, failure
 from ._fd import Descriptor
 from ._native.descriptor import ReadEnd
-from ._native.file import open_once
+from ._native.file import open_end_once
 from .errors import ObjectRemoved
 from .pipe import PipeReader, PipeWriter
 
@@ -35,9 +35,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
-    from typing import Self, TypeAlias
+    from typing import Self, TypeAlias, TypeVar
 
     Path: TypeAlias = "str | os.PathLike[str]"
+    End = TypeVar("End", "FifoReader", "FifoWriter")
 
 __all__ = ["Fifo", "FifoReader", "FifoWriter"]
 
@@ -141,7 +142,8 @@ class Fifo:
 
     def try_reader(self, *, persistent: bool = False) -> FifoReader:
         """Open the reading end at once, whether or not a writer is there; reading waits for the first. -- open(2)"""
-        return FifoReader(self._open((os.O_RDWR if persistent else os.O_RDONLY) | os.O_NONBLOCK), self.path)
+        flags = (os.O_RDWR if persistent else os.O_RDONLY) | os.O_NONBLOCK
+        return self._checked(open_end_once(FifoReader, self.path, flags))
 
     def reader(self, *, persistent: bool = False, timeout: float | None = None) -> FifoReader:
         """Open the reading end, waiting for a writer. `persistent`: at once, and no end between writers. -- open(2)
@@ -151,12 +153,12 @@ class Fifo:
         """
         if persistent:
             return self.try_reader(persistent=True)
-        return FifoReader(self._wait_open(os.O_RDONLY, timeout), self.path)
+        return self._wait_open(FifoReader, os.O_RDONLY, timeout)
 
     def try_writer(self) -> FifoWriter | None:
         """Open the writing end if a reader is there, else None. -- open(2), ENXIO"""
         try:
-            return FifoWriter(self._open(os.O_WRONLY | os.O_NONBLOCK), self.path)
+            return self._checked(open_end_once(FifoWriter, self.path, os.O_WRONLY | os.O_NONBLOCK))
         except OSError as error:
             if error.errno == errno.ENXIO:
                 return None
@@ -164,20 +166,18 @@ class Fifo:
 
     def writer(self, timeout: float | None = None) -> FifoWriter:
         """Open the writing end, waiting for a reader. A time-out leaves nothing open. -- open(2)"""
-        return FifoWriter(self._wait_open(os.O_WRONLY, timeout), self.path)
+        return self._wait_open(FifoWriter, os.O_WRONLY, timeout)
 
-    def _open(self, flags: int) -> int:
-        return self._checked(open_once(self.path, flags))
-
-    def _wait_open(self, flags: int, timeout: float | None) -> int:
+    def _wait_open(self, kind: type[End], flags: int, timeout: float | None) -> End:
         # open(2) of a FIFO has no timed form and nothing to poll: it sleeps in the kernel until the other side comes
-        return self._checked(_wait.in_kernel(open_once, self.path, flags, timeout=timeout, name=self.path))
+        call: Callable[..., End] = open_end_once
+        return self._checked(_wait.in_kernel(call, kind, self.path, flags, timeout=timeout, name=self.path))
 
-    def _checked(self, fd: int) -> int:
-        if not stat.S_ISFIFO(os.fstat(fd).st_mode):
-            os.close(fd)
+    def _checked(self, end: End) -> End:
+        if not stat.S_ISFIFO(os.fstat(end.fileno()).st_mode):
+            end.close()
             raise failure(errno.EINVAL, "open(2)", self.path, "something that is not a FIFO took the name's place")
-        return fd
+        return end
 
     def stat(self) -> os.stat_result:
         """What the name stands for. -- stat(2)"""

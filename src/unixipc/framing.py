@@ -203,7 +203,7 @@ class Sending:
 
 
 def _frame(message: Buffer) -> bytes:
-    body = message if isinstance(message, bytes) else memoryview(message).cast("B")
+    body = message if type(message) is bytes else memoryview(message).cast("B")
     if len(body) >= 2**32:
         raise ValueError(f"a frame carries less than 4 GiB, not {len(body)} bytes")
     return b"".join((HEADER.pack(MAGIC, _check(len(body)), len(body)), body))

@@ -22,6 +22,7 @@ and at most the write under way is cut short (never one of up to `PIPE_BUF` = 40
 
 from __future__ import annotations
 
+import os
 import stat
 
 from . import _wait
@@ -113,8 +114,7 @@ def pipe(*, packet: bool = False, capacity_bytes: int | None = None) -> tuple[Pi
     room than the packet discards the rest of it). Both ends are close-on-exec and stay blocking for an exec'd child
     that is given one. Errors: EMFILE, ENFILE; EPERM for a capacity beyond /proc/sys/fs/pipe-max-size.
     """
-    fds = _pipe.new_pipe(packet)
-    reader, writer = PipeReader(fds[0]), PipeWriter(fds[1])
+    reader, writer = _pipe.new_pipe(packet, PipeReader, PipeWriter)
     if capacity_bytes is not None:
         try:
             writer.capacity_bytes = capacity_bytes
@@ -137,8 +137,22 @@ def _length(n: int) -> int:
 
 
 def try_splice(source: int | HasFileno, target: int | HasFileno, n: int) -> int | None:
-    """Move up to `n` bytes inside the kernel, one side a pipe; 0 at the end, None for not now. -- splice(2)"""
+    """Move up to `n` bytes inside the kernel, one side a pipe; 0 at the end, None for not now. -- splice(2)
+
+    Into a socket that has room for a part only, this may take a millisecond: the kernel would wait there for all of it.
+    """
+    if isinstance(target, Descriptor) and stat.S_ISSOCK(os.fstat(target.fileno()).st_mode):
+        return _splice_into_socket(_end(source), target, _length(n), name_of(source))
     return _pipe.splice(_end(source), _end(target), _length(n), name_of(source))
+
+
+def _splice_into_socket(source: int | Descriptor, target: Descriptor, n: int, name: object) -> int | None:
+    """The kernel's "do not wait" is about the pipe alone; a socket in blocking mode sleeps until an alarm ends it."""
+    if not _wait.ready_now(target, _wait.WRITABLE):
+        return None
+    with _wait.Interrupt() as alarm:
+        alarm.arm(0)
+        return _pipe.splice(source, target, n, name)
 
 
 def splice(source: Descriptor, target: Descriptor, n: int, timeout: float | None = None) -> int:

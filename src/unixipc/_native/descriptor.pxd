@@ -11,11 +11,14 @@ cdef class Descriptor:
     cdef How how
     cdef int users    # calls under way without the GIL
     cdef int doomed   # closed while they were: the last of them closes the number
+    cdef unsigned int generation  # of the process whose calls and sleepers those are: a fork starts anew
     cdef object __weakref__
 
     cdef int number(self) except -1
     cdef int enter(self) except -1
     cdef void leave(self) noexcept
+    cdef void forget_if_forked(self) noexcept
+    cdef void fill(self, int fd, object label, How how) noexcept
 
 cdef class ReadEnd(Descriptor):
     cdef bytes kept

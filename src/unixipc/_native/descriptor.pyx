@@ -21,6 +21,23 @@ cdef extern from "Python.h":
     Py_ssize_t Py_SIZE(PyObject *)
     void Py_CLEAR(PyObject *)
 
+cdef extern from "<sys/eventfd.h>" nogil:
+    int eventfd(unsigned int, int)
+    enum:
+        EFD_CLOEXEC
+        EFD_NONBLOCK
+        EFD_SEMAPHORE
+
+cdef extern from *:
+    """
+    #include "uipc.h"
+    static unsigned int uipc_generation; /* how many forks lie between the first process and this one */
+    static void uipc_next_generation(void) { uipc_generation++; }
+    static int uipc_count_generations(void) { return pthread_atfork(NULL, NULL, uipc_next_generation); }
+    """
+    unsigned int uipc_generation
+    int uipc_count_generations()
+
 cdef extern from "uipc.h" nogil:
     struct iovec:
         void *iov_base
@@ -75,12 +92,23 @@ cdef class Descriptor:
     def __cinit__(self, *args, **kwargs):
         self.fd = self.doomed = -1
         self.how = FLAGGED
+        self.generation = uipc_generation
 
     def __init__(self, int fd, object name=None):
         if fd < 0:
             raise ValueError(f"a descriptor is a number from 0 up, not {fd}")
-        self.fd = fd
-        self.label = name
+        if self.fd >= 0:
+            raise RuntimeError(f"{self!r} is open already")
+        self.fill(fd, name, self.how)
+
+    cdef void fill(self, int fd, object label, How how) noexcept:
+        """Own this number from now on; no Python code runs, so that no signal handler can come in between."""
+        self.fd, self.label, self.how = fd, label, how
+
+    cdef void forget_if_forked(self) noexcept:
+        """In a forked process: the calls under way and the sleepers were our parent's."""
+        if self.generation != uipc_generation:
+            self.generation, self.users, self.sleepers = uipc_generation, 0, None
 
     cdef int number(self) except -1:
         if self.fd < 0:
@@ -90,11 +118,14 @@ cdef class Descriptor:
     cdef int enter(self) except -1:
         """The number, for a call without the GIL: until `leave` it stays this file's, even if a thread closes us."""
         cdef int fd = self.number()
+        self.forget_if_forked()
         self.users += 1
         return fd
 
     cdef void leave(self) noexcept:
         cdef int fd = self.doomed
+        if self.generation != uipc_generation or not self.users:
+            return
         self.users -= 1
         if not self.users and fd >= 0:
             self.doomed = -1
@@ -120,37 +151,55 @@ cdef class Descriptor:
         if fd < 0:
             return
         self.fd = -1
-        self.wake_sleepers()
-        if self.users:
-            self.doomed = fd
-            return
-        with nogil:  # Linux frees the number even when close reports EINTR: never retry it
-            close(fd)
+        self.forget_if_forked()
+        try:
+            self.wake_sleepers()
+        finally:
+            if self.users:
+                self.doomed = fd
+            else:
+                with nogil:  # Linux frees the number even when close reports EINTR: never retry it
+                    close(fd)
 
     def detach(self):
         """Give the number away: the caller owns it now, this handle is closed."""
         cdef int fd = self.number()
         self.fd = -1
-        self.wake_sleepers()
+        self.forget_if_forked()
+        try:
+            self.wake_sleepers()
+        except BaseException:
+            close(fd)  # or it would be nobody's
+            raise
         return fd
 
     def add_sleeper(self, sleeper):
-        """Note who must be woken when this handle closes: a thread's pthread id, or a function to call."""
+        """Note who must be woken when this handle closes: a thread by its kernel id, or a function to call."""
+        self.forget_if_forked()
         if self.sleepers is None:
             self.sleepers = []
         self.sleepers.append(sleeper)
 
     def remove_sleeper(self, sleeper):
         """It looks after itself again."""
-        self.sleepers.remove(sleeper)
+        self.forget_if_forked()
+        if self.sleepers and sleeper in self.sleepers:
+            self.sleepers.remove(sleeper)
 
     def wake_sleepers(self):
         """Make everybody who sleeps on this descriptor look again."""
+        self.forget_if_forked()
+        failed = None
         for sleeper in tuple(self.sleepers or ()):
-            if isinstance(sleeper, int):  # a thread takes itself off the list, under the GIL, before it can end
-                waiting().wake_thread(sleeper)
-            else:
-                sleeper()
+            try:
+                if isinstance(sleeper, int):
+                    waiting().wake_thread(sleeper)
+                else:
+                    sleeper()
+            except BaseException as error:  # the others are woken all the same
+                failed = error
+        if failed is not None:
+            raise failed
 
     def dup(self, int lowest=0):
         """A second number for the same open file description, the lowest free one from `lowest` up. -- dup(2)"""
@@ -196,8 +245,10 @@ cdef class Descriptor:
 
     def __del__(self):
         if self.fd >= 0 and not sys.is_finalizing():  # the interpreter's end closes everything, in no order to rely on
-            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
-            self.close()
+            try:
+                warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
+            finally:
+                self.close()
 
     def __dealloc__(self):
         if self.fd >= 0:
@@ -280,13 +331,16 @@ cdef object write_now(Descriptor end, object data):
     cdef const void *what
     cdef Py_ssize_t n
     cdef bint borrowed = not isinstance(data, bytes)
-    if fd < 0:
-        end.number()
     if borrowed:
         PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
         what, n = view.buf, view.len
+        fd = end.fd  # taking the buffer may have run code that closed us
     else:
         what, n = PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data)
+    if fd < 0:
+        if borrowed:
+            PyBuffer_Release(&view)
+        end.number()
     if n <= QUICK:
         put = write_once(fd, end.how, what, n)
         code = errno
@@ -368,6 +422,12 @@ cdef class WriteEnd(Descriptor):
 cdef class Counter(Descriptor):
     """An event counter's descriptor: 8 bytes in the machine's order, a number here. -- eventfd(2)"""
 
+    def __init__(self, unsigned int initial, bint semaphore):
+        cdef int fd = eventfd(initial, EFD_CLOEXEC | EFD_NONBLOCK | (EFD_SEMAPHORE if semaphore else 0))
+        if fd < 0:
+            raise failure(errno, "eventfd(2)", None)
+        Descriptor.__init__(self, fd, "event")
+
     def try_add(self, n=1):
         """Raise the count by `n` (at least 1); False if it would pass the limit now. -- write(2)"""
         if not 1 <= n <= MOST:
@@ -398,3 +458,6 @@ cdef class Counter(Descriptor):
 
 
 MOST = 2**64 - 2
+
+
+uipc_count_generations()

@@ -3,23 +3,25 @@
 
 from libc.errno cimport EINTR, EAGAIN, errno
 
+from unixipc._native.descriptor cimport FLAGGED, Descriptor
+
 from unixipc._call import failure
 
 import os
 
 cdef extern from "uipc.h" nogil:
     int open(const char *, int, ...)
+    int fcntl(int, int, ...)
     enum:
         O_CLOEXEC
-        RENAME_NOREPLACE "(1 << 0)"
+        O_NONBLOCK
+        F_GETFL
+        F_SETFL
 
 cdef extern from "<sys/file.h>" nogil:
     int flock(int, int)
     enum:
         LOCK_NB
-
-cdef extern from "<stdio.h>" nogil:
-    int renameat2(int, const char *, int, const char *, unsigned int)
 
 
 cdef object outcome(int code, str call, object name):
@@ -43,6 +45,23 @@ def open_once(path, int flags):
     return fd
 
 
+def open_end_once(cls, path, int flags):
+    """The same as an object of class `cls`, set to O_NONBLOCK once it is open. -- open(2)"""
+    cdef Descriptor end = cls.__new__(cls)
+    cdef bytes name = os.fsencode(path)
+    cdef const char *raw = name
+    cdef int fd, code
+    with nogil:
+        fd = open(raw, flags | O_CLOEXEC)
+        code = errno
+        if fd >= 0:
+            fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK)
+    if fd < 0:
+        raise outcome(code, "open(2)", path)
+    end.fill(fd, path, FLAGGED)
+    return end
+
+
 def flock_once(int fd, int operation, name=None):
     """True when the lock is ours, None for not now (LOCK_NB). -- flock(2)"""
     cdef int rc, code
@@ -54,10 +73,3 @@ def flock_once(int fd, int operation, name=None):
     if code == EAGAIN and operation & LOCK_NB:
         return None
     raise outcome(code, "flock(2)", name)
-
-
-def rename_new(int folder, old, new):
-    """Rename within a folder; the new name must not exist. -- renameat2(2)"""
-    cdef bytes a = os.fsencode(old), b = os.fsencode(new)
-    if renameat2(folder, a, folder, b, RENAME_NOREPLACE) < 0:
-        raise failure(errno, "renameat2(2)", new)

@@ -24,8 +24,11 @@ static int choose(void) {
 }
 
 int uipc_wake_signal(int *number) {
+    struct sigaction now;
     pthread_mutex_lock(&choosing);
-    int error = chosen ? 0 : choose();
+    /* Programs that reset all handlers (daemons do) take ours away: without it a wake-up would kill or do nothing. */
+    int ours = chosen && sigaction(chosen, NULL, &now) == 0 && now.sa_handler == do_nothing;
+    int error = ours ? 0 : choose();
     *number = chosen;
     pthread_mutex_unlock(&choosing);
     return error;

@@ -4,7 +4,7 @@
 from cpython.buffer cimport Py_buffer, PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.errno cimport EAGAIN, EINTR, errno
 
-from unixipc._native.descriptor cimport Descriptor
+from unixipc._native.descriptor cimport PER_CALL, Descriptor
 
 from unixipc._call import failure
 
@@ -28,12 +28,15 @@ cdef extern from "uipc.h" nogil:
         SPLICE_F_MOVE
 
 
-def new_pipe(bint packet):
-    """(read number, write number), both close-on-exec. -- pipe2(2)"""
+def new_pipe(bint packet, reader_class, writer_class):
+    """(reader, writer) of these classes, both close-on-exec. -- pipe2(2)"""
     cdef int fds[2]
+    cdef Descriptor reader = reader_class.__new__(reader_class), writer = writer_class.__new__(writer_class)
     if pipe2(fds, O_CLOEXEC | (O_DIRECT if packet else 0)) < 0:
         raise failure(errno, "pipe2(2)", None)
-    return fds[0], fds[1]
+    reader.fill(fds[0], "pipe reader", PER_CALL)
+    writer.fill(fds[1], "pipe writer", PER_CALL)
+    return reader, writer
 
 
 def capacity(int fd, name):

@@ -2,7 +2,7 @@
 """Children and other processes: spawn, waitid(2) with usage, pidfds, prctl(2)."""
 
 from cpython.object cimport PyObject
-from libc.errno cimport EAGAIN, EINTR, errno
+from libc.errno cimport EAGAIN, EINTR, ESRCH, errno
 from libc.stdint cimport int32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
@@ -126,8 +126,13 @@ cdef char **as_vector(list words) except NULL:
     return vector
 
 
-def spawn(list candidates, list argv, list envp, bytes folder, list moves, int death_signal, bint group, bint session):
-    """(pid, pidfd) of a new program; the kernel makes both in one step. -- clone(2), CLONE_PIDFD"""
+def spawn(list candidates, list argv, list envp, bytes folder, list moves, int death_signal, bint group, bint session,
+          make):
+    """A new program's handle, of class `make`; the kernel makes pid and pidfd in one step. -- clone(2), CLONE_PIDFD
+
+    Signals that came meanwhile run their handlers when this returns: by then the handle owns the child.
+    """
+    cdef ChildHandle child = make.__new__(make)
     cdef uipc_spawn_plan plan
     cdef int pid = -1, pidfd = -1, error, i
     memset(&plan, 0, sizeof(plan))
@@ -146,7 +151,9 @@ def spawn(list candidates, list argv, list envp, bytes folder, list moves, int d
         if error:
             step = plan.step.decode()
             raise failure(error, step, os.fsdecode(folder if step == "chdir(2)" else argv[0]))
-        return pid, pidfd
+        child.fd, child.pid, child.owner = pidfd, pid, getpid()
+        enlist(child)
+        return child
     finally:
         free(plan.candidates)
         free(plan.argv)
@@ -255,10 +262,21 @@ cdef class ChildHandle(ProcessHandle):
 
     def close(self):
         """Give up the handle. A child that still runs goes on, and is reaped once it has ended."""
-        if self.status is None and self.fd >= 0 and self.owner == getpid():
-            self._abandon()
+        if self.status is None and self.fd >= 0 and self.owner == getpid() and not self.take_end():
+            self.abandon()
         delist(self)
         Descriptor.close(self)
+
+    cdef int abandon(self) except -1:
+        """Move the pidfd to a handle that `collect` reaps by; no Python code, so no signal handler can lose it."""
+        cls = type(self)
+        cdef ChildHandle heir = cls.__new__(cls)
+        heir.fd, heir.pid, heir.owner = self.fd, self.pid, self.owner
+        self.fd = -1
+        enlist(heir)
+        abandoned.append(heir)
+        self.wake_sleepers()
+        return 0
 
     def __exit__(self, kind, error, where):
         try:
@@ -268,11 +286,15 @@ cdef class ChildHandle(ProcessHandle):
             self.close()
 
 
+abandoned = []  # children whose handle was closed while they ran: reaped when they have ended and we pass by
+
 cdef void *newest = NULL
 
 
 cdef void enlist(ChildHandle child) noexcept:
     global newest
+    if child.listed:
+        return
     child.older, child.newer, child.listed = newest, NULL, True
     if newest != NULL:
         (<ChildHandle>newest).newer = <void *>child
@@ -299,7 +321,9 @@ def living(int pid):
     while each != NULL:
         child = <ChildHandle>each
         each = child.older
-        if child.pid == pid and child.owner == getpid():
+        # Signal 0: a handle whose process was reaped by somebody else has the same pid as a new one, and is not meant.
+        if child.pid == pid and child.owner == getpid() and (
+                syscall(SYS_pidfd_send_signal, child.fd, 0, NULL, 0) == 0 or errno != ESRCH):
             found.append(child)
     return found
 
@@ -354,11 +378,26 @@ cdef bint others_may_reap() except -1:
     return now.sa_handler != NULL or now.sa_flags & SA_NOCLDWAIT or thread_count() > 0
 
 
+def forget_event_loop():
+    """In a child: signals must not wake the parent's event loop, nor run the handlers that it keeps in Python."""
+    import _signal
+    if _signal.set_wakeup_fd(-1) >= 0:
+        noop = getattr(getattr(sys.modules.get("asyncio"), "unix_events", None), "_sighandler_noop", None)
+        for number in range(1, 65) if noop is not None else ():
+            if number not in (32, 33) and _signal.getsignal(number) is noop:
+                _signal.signal(number, _signal.SIG_DFL)
+    events = getattr(sys.modules.get("asyncio"), "events", None)
+    if events is not None:
+        events._set_running_loop(None)
+
+
 cdef int run_child(target, tuple args, int *gate, int parent, int death_signal, bint group, bint session,
                    int armed) except -1:
     """Never returns: whatever happens, the child ends here and not in the caller's code."""
     cdef int code = 1
     try:
+        if "asyncio" in sys.modules or "trio" in sys.modules:
+            forget_event_loop()
         join_family(parent, death_signal, group, session)
         if armed >= 0:
             write(armed, b"!", 1)
@@ -418,8 +457,9 @@ cdef int flush_output() except -1:
 cdef int flush_stream(PyObject *stream) except -1:
     if stream == NULL or stream == <PyObject *>None:
         return 0
+    held = <object>stream  # its flush may put another in its place
     try:
-        (<object>stream).flush()
+        held.flush()
     except ValueError:
         pass  # closed
     return 0

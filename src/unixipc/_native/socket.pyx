@@ -1,14 +1,15 @@
 # cython: language_level=3, boundscheck=False, wraparound=False
 """Unix sockets: the calls, messages with descriptors and credentials, and what the kernel knows of the peer."""
 
+cimport cython
 from cpython.buffer cimport Py_buffer, PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.ref cimport PyObject
-from libc.errno cimport EAGAIN, EINTR, EMFILE, ENAMETOOLONG, ENODATA, ENOPROTOOPT, errno
+from libc.errno cimport EAGAIN, EINTR, EMFILE, EMSGSIZE, ENAMETOOLONG, ENODATA, ENOPROTOOPT, errno
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
-from unixipc._native.descriptor cimport Descriptor, filled, refused, split
+from unixipc._native.descriptor cimport FLAGGED, Descriptor, filled, refused, split
 
 from unixipc._call import failure
 from unixipc._native import descriptor as _descriptor
@@ -61,6 +62,7 @@ cdef extern from "uipc.h" nogil:
     ssize_t recv(int, void *, size_t, int)
     int ioctl(int, unsigned long, ...)
     int close(int)
+    int fcntl(int, int, ...)
     cmsghdr *CMSG_FIRSTHDR(msghdr *)
     cmsghdr *CMSG_NXTHDR(msghdr *, cmsghdr *)
     unsigned char *CMSG_DATA(cmsghdr *)
@@ -91,6 +93,7 @@ cdef extern from "uipc.h" nogil:
         FIONREAD
         TIOCOUTQ
         SOCK_SEQPACKET
+        F_DUPFD_CLOEXEC
 
 cdef extern from *:
     """
@@ -159,20 +162,33 @@ def peer_name(int fd, name):
 
 # -- making and connecting -------------------------------------------------------------------------------------
 
-def new_socket(int kind):
-    """A socket's number, close-on-exec. -- socket(2)"""
+def new_socket(int kind, name=None):
+    """An unbound socket, close-on-exec. -- socket(2)"""
     cdef int fd = c_socket(AF_UNIX, kind | SOCK_CLOEXEC, 0)
     if fd < 0:
-        raise failure(errno, "socket(2)", None)
-    return fd
+        raise failure(errno, "socket(2)", name)
+    return owner_of(fd, name)
 
 
-def new_pair(int kind):
-    """Two connected sockets, close-on-exec. -- socketpair(2)"""
+def new_connection(cls, int kind, name):
+    """The same as an object of class `cls`, to be connected. -- socket(2)"""
+    cdef Endpoint connection = cls.__new__(cls)
+    cdef int fd = c_socket(AF_UNIX, kind | SOCK_CLOEXEC, 0)
+    if fd < 0:
+        raise failure(errno, "socket(2)", name)
+    connection.become(fd, name, kind)
+    return connection
+
+
+def new_pair(cls, int kind, name):
+    """Two connected sockets of class `cls`, close-on-exec. -- socketpair(2)"""
     cdef int fds[2]
+    cdef Endpoint a = cls.__new__(cls), b = cls.__new__(cls)
     if c_socketpair(AF_UNIX, kind | SOCK_CLOEXEC, 0, fds) < 0:
-        raise failure(errno, "socketpair(2)", None)
-    return fds[0], fds[1]
+        raise failure(errno, "socketpair(2)", name)
+    a.become(fds[0], name, kind)
+    b.become(fds[1], name, kind)
+    return a, b
 
 
 def bind(int fd, bytes raw, name):
@@ -206,14 +222,20 @@ def connect_once(int fd, bytes raw, name):
     raise failure(code, "connect(2)", name)
 
 
-def accept_now(int fd, name):
-    """The next connection's number, close-on-exec, or None for not now. -- accept(2)"""
-    cdef int connection = accept4(fd, NULL, NULL, SOCK_CLOEXEC)
-    if connection >= 0:
+def accept_now(Descriptor listener, cls, int kind):
+    """The next connection, of class `cls`, close-on-exec; None for not now. -- accept(2)"""
+    cdef Endpoint connection = cls.__new__(cls)
+    cdef int fd = listener.enter(), number, code
+    with nogil:
+        number = accept4(fd, NULL, NULL, SOCK_CLOEXEC)
+        code = errno
+    listener.leave()
+    if number >= 0:
+        connection.become(number, listener.label, kind)
         return connection
-    if errno in (EAGAIN, EINTR):
+    if code == EAGAIN or code == EINTR:
         return None
-    raise failure(errno, "accept(2)", name)
+    raise failure(code, "accept(2)", listener.name)
 
 
 def shutdown(int fd, int how, name):
@@ -304,6 +326,7 @@ def queued(int fd, bint outgoing, name):
 
 # -- messages --------------------------------------------------------------------------------------------------
 
+@cython.auto_pickle(False)
 cdef class Received:
     """What one receive brought.
 
@@ -315,7 +338,7 @@ cdef class Received:
 
     cdef readonly bytes data
     cdef readonly tuple descriptors
-    cdef readonly object credentials
+    cdef ucred who            # pid 0: none came
     cdef readonly bint truncated
     cdef readonly bint eof
     cdef readonly Py_ssize_t size_bytes
@@ -324,6 +347,11 @@ cdef class Received:
     cdef readonly object pidfd
 
     __match_args__ = ("data", "descriptors", "credentials", "truncated", "eof")
+
+    @property
+    def credentials(self):
+        """(pid, uid, gid) of the sender, or None."""
+        return _credentials(self.who.pid, self.who.uid, self.who.gid) if self.who.pid else None
 
     def close(self):
         """Close every descriptor that came along."""
@@ -337,6 +365,9 @@ cdef class Received:
 
     def __exit__(self, *exception):
         self.close()
+
+    def __reduce__(self):
+        raise TypeError("Received cannot be pickled: it may own descriptors; send its data")
 
     def __repr__(self):
         return (f"Received(data={self.data!r}, descriptors={self.descriptors!r}, credentials={self.credentials!r}, "
@@ -367,22 +398,11 @@ cdef void close_all(msghdr *message) noexcept:
         part = CMSG_NXTHDR(message, part)
 
 
-cdef size_t count_descriptors(msghdr *message) noexcept:
-    cdef cmsghdr *part = CMSG_FIRSTHDR(message)
-    cdef size_t count = 0
-    while part != NULL:
-        if part.cmsg_level == SOL_SOCKET and part.cmsg_type == SCM_RIGHTS:
-            count += (part.cmsg_len - CMSG_LEN(0)) // sizeof(int)
-        part = CMSG_NXTHDR(message, part)
-    return count
-
-
 cdef int unpack(msghdr *message, Received result, Py_ssize_t most) except -1:
     """Every number the kernel installed gets an owner at once, so that no error on the way can leak one."""
     cdef cmsghdr *part = CMSG_FIRSTHDR(message)
     cdef int *fds
     cdef size_t i
-    cdef ucred who
     cdef list owned = []
     while part != NULL:
         if part.cmsg_level != SOL_SOCKET:
@@ -390,19 +410,27 @@ cdef int unpack(msghdr *message, Received result, Py_ssize_t most) except -1:
         elif part.cmsg_type == SCM_RIGHTS:
             fds = <int *>CMSG_DATA(part)
             for i in range((part.cmsg_len - CMSG_LEN(0)) // sizeof(int)):
-                owned.append(Descriptor(fds[i], "received"))
-        elif part.cmsg_type == SCM_CREDENTIALS:
-            memcpy(&who, CMSG_DATA(part), sizeof(who))
-            if who.pid:  # 0: sent before this side asked for credentials
-                result.credentials = _credentials(who.pid, who.uid, who.gid)
-        elif part.cmsg_type == UIPC_SCM_PIDFD and (<int *>CMSG_DATA(part))[0] >= 0:
-            result.pidfd = Descriptor((<int *>CMSG_DATA(part))[0], "pidfd")
+                owned.append(owner_of(fds[i], "received"))
+        elif part.cmsg_type == SCM_CREDENTIALS:  # pid 0: sent before this side asked for credentials
+            memcpy(&result.who, CMSG_DATA(part), sizeof(ucred))
+        elif part.cmsg_type == UIPC_SCM_PIDFD:
+            if (<int *>CMSG_DATA(part))[0] >= 0:
+                result.pidfd = owner_of((<int *>CMSG_DATA(part))[0], "pidfd")
+            else:  # no free number for it
+                result.descriptors_lost = True
         part = CMSG_NXTHDR(message, part)
     for extra in owned[most:]:  # alignment leaves room for one more than asked
         extra.close()
         result.descriptors_lost = True
     result.descriptors = tuple(owned[:most])
     return 0
+
+
+cdef Descriptor owner_of(int fd, label):
+    """Nothing here runs Python code: no signal handler can raise while a number is nobody's."""
+    cdef Descriptor owner = Descriptor.__new__(Descriptor)
+    owner.fill(fd, label, FLAGGED)
+    return owner
 
 
 cdef class Endpoint(Descriptor):
@@ -415,6 +443,15 @@ cdef class Endpoint(Descriptor):
     def __init__(self, int fd, object name=None, int kind=1):
         Descriptor.__init__(self, fd, name)
         self.kind = kind
+
+    cdef void become(self, int fd, label, int kind) noexcept:
+        """Own a new connection. A seqpacket one passes credentials: they tell an empty message from the end."""
+        cdef int on = 1
+        self.fill(fd, label, FLAGGED)
+        self.kind = kind
+        if kind == SOCK_SEQPACKET:
+            setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on))
+            self.control = True
 
     # -- bytes: stream sockets, and any socket where only the data matters
 
@@ -430,6 +467,9 @@ cdef class Endpoint(Descriptor):
             if n < 0:
                 raise ValueError(f"cannot read {n} bytes")
             return b""
+        if self.kind != 1 and recv(fd, NULL, 0, MSG_DONTWAIT | MSG_PEEK | MSG_TRUNC) > n:
+            raise failure(EMSGSIZE, "recv(2)", self.name, f"the next message is longer than {n} bytes, and would be "
+                          "cut; it stays: ask for more, or receive() it and see `truncated`")
         raw = new_bytes(NULL, n)
         if n <= QUICK:
             got = recv(fd, bytes_text(raw), n, MSG_DONTWAIT)
@@ -469,10 +509,12 @@ cdef class Endpoint(Descriptor):
 
     def try_send(self, data, descriptors=None, credentials=None, to=None):
         """Send what goes now, with descriptors: how many bytes, None for not now. -- sendmsg(2)"""
+        descriptors = as_tuple(descriptors)
         return self.push(data, descriptors, credentials, to, MSG_DONTWAIT)
 
     def send(self, data, descriptors=None, credentials=None, timeout=None):
         """Wait until it can be sent; how many bytes were taken (all, but for a stream). -- sendmsg(2)"""
+        descriptors = as_tuple(descriptors)  # an iterator would be used up by the first try
         done = self.push(data, descriptors, credentials, None, MSG_DONTWAIT)
         if done is None:
             return _descriptor.waiting_module().on_descriptor(
@@ -490,7 +532,7 @@ cdef class Endpoint(Descriptor):
         return self.push(data, descriptors, credentials, to, 0)
 
     cdef object push(self, data, descriptors, credentials, to, int how):
-        cdef int fd = self.number(), code
+        cdef int fd, code
         cdef ssize_t put
         cdef Py_buffer view
         cdef msghdr message
@@ -508,21 +550,22 @@ cdef class Endpoint(Descriptor):
             if message.msg_controllen == 0:
                 message.msg_control = NULL
         PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
-        if descriptors and view.len == 0 and self.kind == 1:
-            PyBuffer_Release(&view)
-            raise ValueError("on a stream at least one byte must go with descriptors: the kernel would drop them")
-        piece.iov_base, piece.iov_len = view.buf, view.len
-        message.msg_iov, message.msg_iovlen = &piece, 1
-        if plain and how and view.len <= QUICK:
-            put = send(fd, view.buf, view.len, how | MSG_NOSIGNAL)
-            code = errno
-        else:
-            self.enter()
-            with nogil:
-                put = sendmsg(fd, &message, how | MSG_NOSIGNAL)
+        try:
+            if descriptors and view.len == 0 and self.kind == 1:
+                raise ValueError("on a stream at least one byte must go with descriptors: the kernel would drop them")
+            piece.iov_base, piece.iov_len = view.buf, view.len
+            message.msg_iov, message.msg_iovlen = &piece, 1
+            if plain and how and view.len <= QUICK:
+                put = send(self.number(), view.buf, view.len, how | MSG_NOSIGNAL)
                 code = errno
-            self.leave()
-        PyBuffer_Release(&view)
+            else:
+                fd = self.enter()
+                with nogil:
+                    put = sendmsg(fd, &message, how | MSG_NOSIGNAL)
+                    code = errno
+                self.leave()
+        finally:
+            PyBuffer_Release(&view)
         if put >= 0:
             return put
         if code == EAGAIN:
@@ -610,24 +653,41 @@ cdef class Endpoint(Descriptor):
         return got
 
     cdef int refuse_if_table_full(self, Py_ssize_t most) except -1:
-        """EMFILE before anything is lost: look at the message first, and leave it if its descriptors find no place."""
+        """EMFILE before anything is lost: a message whose descriptors find no place stays where it is.
+
+        Tried with copies of this socket. Peeking would install the passed descriptors, and closing those again would
+        drop this process's POSIX locks on the files behind them; so it is done only when there is no room for `most`.
+        """
+        cdef int *copies = <int *>malloc(most * sizeof(int))
+        cdef Py_ssize_t room = 0, i
+        if copies == NULL:
+            raise MemoryError()
+        while room < most:
+            copies[room] = fcntl(self.fd, F_DUPFD_CLOEXEC, 0)
+            if copies[room] < 0:
+                break
+            room += 1
+        for i in range(room):
+            close(copies[i])
+        free(copies)
+        if room < most and self.message_has_more_than(room):
+            raise refused(EMFILE, "recvmsg(2)", self.name)
+        return 0
+
+    cdef bint message_has_more_than(self, Py_ssize_t room):
+        """Whether the next message carries more descriptors than there are free numbers; it stays."""
         cdef msghdr message
         cdef char[CONTROL_BYTES] control
         cdef iovec piece
         cdef char nothing
-        cdef size_t found
         memset(&message, 0, sizeof(message))
         piece.iov_base, piece.iov_len = &nothing, 1
         message.msg_iov, message.msg_iovlen = &piece, 1
-        message.msg_control = &control[0]
-        message.msg_controllen = CMSG_SPACE(sizeof(ucred)) + CMSG_SPACE(sizeof(int)) + CMSG_SPACE(most * sizeof(int))
+        message.msg_control, message.msg_controllen = &control[0], CONTROL_BYTES
         if recvmsg(self.fd, &message, MSG_DONTWAIT | MSG_PEEK | MSG_CMSG_CLOEXEC) < 0:
-            return 0  # whatever it is, the receive itself will say it
-        found = count_descriptors(&message)
+            return False  # whatever it is, the receive itself will say it
         close_all(&message)
-        if message.msg_flags & MSG_CTRUNC and found < <size_t>most:
-            raise refused(EMFILE, "recvmsg(2)", self.name)
-        return 0
+        return (message.msg_flags & MSG_CTRUNC) != 0
 
     cdef object pull_kept(self, Py_ssize_t n, bint peek):
         cdef Received result = Received.__new__(Received)
@@ -638,6 +698,10 @@ cdef class Endpoint(Descriptor):
             self.kept = whole
         result.size_bytes = len(result.data)
         return result
+
+
+cdef object as_tuple(descriptors):
+    return descriptors if descriptors is None or type(descriptors) is tuple else tuple(descriptors)
 
 
 cdef size_t pack(msghdr *message, char *control, descriptors, credentials) except? 0:

@@ -30,14 +30,25 @@ static void reset_handlers(void) {
     }
 }
 
-/* All sources first move above every target, so that no dup2 overwrites a source that is still needed. */
-static void place_descriptors(struct uipc_spawn *plan) {
-    int highest = 2;
+static int is_target(const struct uipc_spawn *plan, int number) {
     for (int i = 0; i < plan->move_count; i++)
-        if (plan->moves[i][1] > highest)
-            highest = plan->moves[i][1];
+        if (plan->moves[i][1] == number)
+            return 1;
+    return number <= 2;
+}
+
+/* A copy of the source at a number that is nobody's target; what is skipped on the way is closed at exec. */
+static int out_of_the_way(struct uipc_spawn *plan, int source) {
+    int copy = fcntl(source, F_DUPFD_CLOEXEC, 3);
+    while (copy >= 0 && is_target(plan, copy))
+        copy = fcntl(source, F_DUPFD_CLOEXEC, copy + 1);
+    return copy;
+}
+
+/* All sources first move away from the targets, so that no dup2 overwrites a source that is still needed. */
+static void place_descriptors(struct uipc_spawn *plan) {
     for (int i = 0; i < plan->move_count; i++) {
-        plan->moves[i][0] = fcntl(plan->moves[i][0], F_DUPFD_CLOEXEC, highest + 1);
+        plan->moves[i][0] = out_of_the_way(plan, plan->moves[i][0]);
         if (plan->moves[i][0] < 0)
             give_up(plan, "fcntl(F_DUPFD_CLOEXEC)");
     }

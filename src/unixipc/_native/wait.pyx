@@ -1,6 +1,7 @@
 # cython: language_level=3
 """The three sleeps: on descriptors (ppoll), on a word (futex), and the alarm that ends a sleep in the kernel."""
 
+cimport cython
 from cpython.buffer cimport Py_buffer, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.exc cimport PyErr_CheckSignals
 from libc.errno cimport EAGAIN, EINTR, ETIMEDOUT, errno
@@ -26,13 +27,15 @@ cdef extern from "uipc.h" nogil:
     int sigdelset(sigset_t *, int)
     int sigismember(const sigset_t *, int)
     int pthread_sigmask(int, const sigset_t *, sigset_t *)
-    unsigned long pthread_self()
-    int pthread_kill(unsigned long, int)
+    long syscall(long, ...)
+    int getpid()
     int clock_gettime(int, timespec *)
     enum:
         CLOCK_MONOTONIC
         SIG_BLOCK
         SIG_UNBLOCK
+        SYS_tgkill
+        SYS_gettid
         INT_MAX
 
 cdef extern from "interrupt.h" nogil:
@@ -89,9 +92,9 @@ def wake_signal_number():
     return wake_signal()
 
 
-def wake_thread(unsigned long thread):
-    """End the sleep of a thread that is in `sleep_on_descriptors`. -- pthread_kill(3)"""
-    pthread_kill(thread, wake_signal())
+def wake_thread(int thread):
+    """End the sleep of a thread of ours, by its kernel id, that is in `sleep_on_descriptors`. -- tgkill(2)"""
+    syscall(SYS_tgkill, getpid(), thread, wake_signal())
 
 
 def sleep_on_descriptors(tuple watched, int64_t until_ns):
@@ -107,7 +110,7 @@ def sleep_on_descriptors(tuple watched, int64_t until_ns):
     cdef timespec left
     cdef pollfd *fds = <pollfd *>malloc(n * sizeof(pollfd) + 1)
     cdef Descriptor each
-    me = <object>pthread_self()
+    me = syscall(SYS_gettid)
     if fds == NULL:
         raise MemoryError()
     sigemptyset(&wake)
@@ -151,6 +154,7 @@ def ready_now(Descriptor descriptor, short events):
     return one.revents
 
 
+@cython.auto_pickle(False)
 cdef class Word:
     """A 32-bit word in memory that processes share: load it, sleep while it keeps its value, wake who sleeps on it.
 
@@ -219,6 +223,7 @@ cdef class Word:
             raise refused(code, "futex(2)", "word")
 
 
+@cython.auto_pickle(False)
 cdef class Interrupt:
     """Ends the wait of one thread inside a system call that has no timed form: at a deadline, or when asked to.
 

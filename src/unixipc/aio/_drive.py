@@ -13,6 +13,7 @@ Nothing is ever lost on a cancel, and that is by construction: a try takes what 
 from __future__ import annotations
 
 import threading
+import weakref
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import anyio
@@ -87,7 +88,12 @@ async def _first(watched: Watched, scope: anyio.CancelScope) -> None:
 
 async def _ready(descriptor: Descriptor, events: int) -> None:
     ready: Callable[[int], Awaitable[None]] = anyio.wait_readable if events == _wait.READABLE else anyio.wait_writable
-    with descriptor.dup() as own:
+    try:
+        own = descriptor.dup()
+    except OSError:  # no free number: then without the protection of one of our own
+        await ready(descriptor.fileno())
+        return
+    with own:
         await ready(own.fileno())
 
 
@@ -95,15 +101,19 @@ class _Waker:
     """Ends a task's sleep from any thread: what `Descriptor.close` calls."""
 
     def __init__(self, scope: anyio.CancelScope) -> None:
-        self.scope, self.thread = scope, threading.get_ident()
+        self.scope = weakref.ref(scope)  # a loop that was closed with us asleep must not be kept alive by a handle
         native: Any = anyio.lowlevel.current_token().native_token
         self.soon = getattr(native, "call_soon_threadsafe", None) or native.run_sync_soon
 
     def __call__(self) -> None:
-        if threading.get_ident() == self.thread:
-            self.scope.cancel()
-        else:
-            self.soon(self.scope.cancel)
+        try:
+            self.soon(self._cancel)
+        except (RuntimeError, anyio.ClosedResourceError):
+            pass  # the loop was closed: nobody sleeps there any more
+
+    def _cancel(self) -> None:
+        if (scope := self.scope()) is not None:
+            scope.cancel()
 
 
 async def in_thread(function: Callable[..., T], *args: Any, give_back: Callable[[T], object], **named: Any) -> T:

@@ -47,12 +47,18 @@ def _fork_with_death_signal(
     target: Callable[..., Any], args: tuple[Any, ...], death_signal: int, group: bool, session: bool
 ) -> Child:
     """Returns once the signal is set: a forking thread that ended before would never be missed."""
-    read_number, write_number = _pipe.new_pipe(packet=False)
-    with ReadEnd(read_number, "death signal") as told, Descriptor(write_number, "death signal") as armed:
-        child = _process.fork_run(target, args, death_signal, group, session, write_number, Child)
-        armed.close()
-        watched = ((told, _wait.READABLE), (child, _wait.READABLE))
-        _wait.on_descriptors(lambda: watched, lambda: _told(told) or child.has_ended() or None, None, child.name)
+    told, armed = _pipe.new_pipe(False, ReadEnd, Descriptor)
+    with told, armed:
+        child = _process.fork_run(target, args, death_signal, group, session, armed.fileno(), Child)
+        try:
+            armed.close()
+            watched = ((told, _wait.READABLE), (child, _wait.READABLE))
+            _wait.on_descriptors(lambda: watched, lambda: _told(told) or child.has_ended() or None, None, child.name)
+        except BaseException:  # a signal handler that raises: no handle, so no child either
+            child.kill()
+            child.wait()
+            child.close()
+            raise
     return child
 
 

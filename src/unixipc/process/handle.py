@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Child", "Process", "collect"]
 
-WNOHANG, WSTOPPED, WEXITED, WCONTINUED = 1, 2, 4, 8
+WNOHANG, WSTOPPED, WEXITED, WCONTINUED, WNOWAIT = 1, 2, 4, 8, 0x01000000
 P_PIDFD = 3
 SIGTERM, SIGKILL = 15, 9
 
@@ -94,10 +94,6 @@ def _alive(pid: int, pidfd: int) -> int:
     raise failure(errno.ESRCH, "pidfd_open(2)", f"fd {pidfd}", "the process has ended and was reaped")
 
 
-_abandoned: dict[int, Child] = {}
-"""Children whose handle was closed while they ran: reaped when they have ended and we pass by."""
-
-
 class Child(_process.ChildHandle, Process):
     """A process we started: `wait` gives its status, leaving the ``with`` block waits for it.
 
@@ -124,6 +120,8 @@ class Child(_process.ChildHandle, Process):
 
     def _wait_long(self, timeout: float | None, stopped: bool, continued: bool) -> Status:
         if stopped or continued:  # a pidfd tells of the end only, so this sleeps in the call itself
+            if self.status is None and self._not_ours():
+                self.wait_end(timeout)
             sleeping = (self._take, 0, stopped, continued)
             return _wait.in_kernel(*sleeping, timeout=timeout, name=self.name, on=self)  # type: ignore[return-value]
         attempt = self.try_wait
@@ -153,6 +151,14 @@ class Child(_process.ChildHandle, Process):
         self.ended(from_word(word), None)
         return self.status
 
+    def _not_ours(self) -> bool:
+        """Whether waitid(2) has nothing to wait for (SIGCHLD ignored, no child of ours): only its end can be seen."""
+        try:
+            _process.waitid_once(P_PIDFD, self.fileno(), WEXITED | WNOHANG | WNOWAIT)
+        except ChildProcessError:
+            return True
+        return False
+
     def _is_gone(self) -> bool:
         """Whether it was reaped. Its pidfd is readable a moment earlier, before the kernel has noted the status."""
         try:
@@ -160,11 +166,6 @@ class Child(_process.ChildHandle, Process):
         except OSError as error:  # EPERM: it became another user's, and is there
             return error.errno == errno.ESRCH
         return False
-
-    def _abandon(self) -> None:
-        """The handle is being closed without a status: a child that still runs is remembered by another handle."""
-        if self._unreaped():
-            _abandoned[self.pid] = Child(self.pid, self.detach())  # moved: a full table cannot be in the way
 
     def _unreaped(self) -> bool:
         try:
@@ -183,16 +184,23 @@ class Child(_process.ChildHandle, Process):
 
 
 def collect() -> None:
-    """Reap what was abandoned and has ended since."""
-    for pid, child in list(_abandoned.items()) if _abandoned else ():
+    """Reap what was abandoned (closed while it ran) and has ended since."""
+    for child in tuple(_process.abandoned) if _process.abandoned else ():
         if child.owner != os.getpid() or not child._unreaped():  # the first: our parent's, from before the fork
-            release(pid)
+            _release(child)
 
 
 def release(pid: int) -> None:
-    """An abandoned child's status was taken, or is not ours to take: nothing is left to wait for."""
-    if (child := _abandoned.pop(pid, None)) is not None:
-        Descriptor.close(child)
+    """An abandoned child's status was taken by somebody: nothing is left to wait for."""
+    for child in tuple(_process.abandoned):
+        if child.pid == pid and child.status is not None:
+            _release(child)
+
+
+def _release(child: Child) -> None:
+    if child in _process.abandoned:
+        _process.abandoned.remove(child)
+    Descriptor.close(child)
 
 
 _process.use_status_class(from_waitid, Exited(0))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["auto_reap", "reap", "try_wait_any", "wait_any", "wait_any_end"]
 
-P_ALL, P_PGID = 0, 2
+P_ALL, P_PID, P_PGID = 0, 1, 2
 WNOWAIT = 0x01000000
 
 
@@ -51,11 +51,19 @@ def _waitid_any(group: int | None, options: int) -> tuple[int, int, int, int, in
 
 
 def _wait_any(group: int | None, how: int) -> tuple[int, Status] | None:
-    found = _waitid_any(group, WEXITED | how)
-    if found is None:
+    # Looked at first and then taken: only while it is unreaped do its handles tell it from an older one's namesake.
+    ended = _waitid_any(group, WEXITED | WNOWAIT | how)
+    if ended is None:
         return None
+    handles = _process.living(ended[0])
+    try:
+        found = _process.waitid_once(P_PID, ended[0], WEXITED | WNOHANG)
+    except ChildProcessError:
+        found = None
+    if found is None:
+        return None  # another thread was faster
     status = from_waitid(found[1], found[2])
-    for child in _process.living(found[0]):
+    for child in handles:
         child.ended(status, found)
     release(found[0])
     return found[0], status

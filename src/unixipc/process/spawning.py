@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import stat
 
-from .._fd import number_of
+from .._fd import Descriptor, number_of
 from .._native import process as _process
 from .handle import Child, collect
 
@@ -36,24 +38,55 @@ def spawn(
     Nothing else is inherited. Signal handlers are reset; SIGPIPE is as a C program expects it. Errors come here, not
     as an exit status: FileNotFoundError, PermissionError, OSError(ENOEXEC) name the program or the folder.
     """
-    words = [os.fsencode(word) for word in argv]
+    words = [_word(word, "an argument") for word in argv]
     if not words or not words[0]:
         raise ValueError("spawn needs a program's name")
-    if any(b"\0" in word for word in words):
-        raise ValueError("a program's argument has no NUL in it")
     standard = {0: stdin, 1: stdout, 2: stderr}
     wanted = {number: end for number, end in standard.items() if end is not None} | dict(descriptors or {})
-    moves = [(number_of(end), number) for number, end in wanted.items()]
-    if any(number < 0 for move in moves for number in move):
-        raise ValueError("a descriptor is a number from 0 up")
+    for number in wanted:
+        if type(number) is not int or not 0 <= number < 2**31:
+            raise ValueError(f"a descriptor is a number from 0 up, not {number!r}")
     environment = os.environ if env is None else env
+    pairs = [_pair(key, value) for key, value in environment.items()]
+    folder = None if cwd is None else _word(cwd, "a folder")
     collect()
-    pid, pidfd = _process.spawn(
-        _candidates(words[0], environment), words,
-        [os.fsencode(f"{key}={value}") for key, value in environment.items()],
-        None if cwd is None else os.fsencode(cwd), moves, int(death_signal or 0), new_group, new_session,
-    )  # fmt: skip
-    return Child(pid, pidfd)
+    paths = _candidates(words[0], environment)
+    lent: list[int] = []
+    try:
+        moves = [(_for_a_program(end, lent), number) for number, end in wanted.items()]
+        return _process.spawn(paths, words, pairs, folder, moves, int(death_signal or 0), new_group, new_session, Child)
+    finally:
+        for number in lent:
+            os.close(number)
+
+
+def _word(word: str | bytes | os.PathLike[str], what: str) -> bytes:
+    raw = os.fsencode(word)
+    if b"\0" in raw:
+        raise ValueError(f"{what} has no NUL in it: {word!r}")
+    return raw
+
+
+def _pair(key: str, value: str) -> bytes:
+    if not isinstance(key, str) or not isinstance(value, str):
+        raise TypeError(f"an environment is made of str, not {key!r}: {value!r}")
+    if not key or "=" in key:
+        raise ValueError(f"a variable's name is not empty and has no = in it: {key!r}")
+    return _word(f"{key}={value}", "a variable")
+
+
+def _for_a_program(end: int | HasFileno, lent: list[int]) -> int:
+    """The number to hand over. An end of ours that is O_NONBLOCK (a FIFO's) goes as a blocking one of the same pipe."""
+    number = number_of(end)
+    if number < 0:
+        raise ValueError(f"a descriptor is a number from 0 up, not {number}")
+    if not isinstance(end, Descriptor) or os.get_blocking(number) or not stat.S_ISFIFO(os.fstat(number).st_mode):
+        return number
+    mode = fcntl.fcntl(number, fcntl.F_GETFL) & os.O_ACCMODE
+    again = os.open(f"/proc/self/fd/{number}", mode | os.O_NONBLOCK)
+    lent.append(again)
+    os.set_blocking(again, True)
+    return again
 
 
 def _candidates(program: bytes, environment: Mapping[str, str]) -> list[bytes]:

@@ -14,7 +14,6 @@ import os
 
 from .. import _wait
 from .._call import explained
-from .._fd import Descriptor
 from .._native import socket as _socket
 from . import _socket as shared
 from .address import parse, reachable
@@ -121,12 +120,13 @@ class Datagrams(shared.Sock):
     def close(self) -> None:
         """Close this handle; a temporary socket's file goes too, if this process made it and it is still ours."""
         owner, self._owner = getattr(self, "_owner", None), None
-        if owner == os.getpid() and not self.closed:
+        mine = owner == os.getpid() and not self.closed
+        super().close()  # first: the number that this frees may be the one that removing needs
+        if mine:
             try:
                 unlink_if_ours(self.address, self._identity)
             except OSError:
                 pass  # taken over or removed by somebody else: no longer ours
-        super().close()
 
 
 def bind(
@@ -144,7 +144,7 @@ def bind(
     target = parse(address)
     if not 0 <= mode <= 0o777:
         raise ValueError(f"permissions are 0..0o777, not {mode:#o}")
-    socket = Descriptor(_socket.new_socket(shared.KINDS["dgram"]), str(target))
+    socket = _socket.new_socket(shared.KINDS["dgram"], str(target))
     try:
         bound, identity = bind_name(socket, target, mode, takeover, timeout, None)
         return Datagrams(socket.detach(), bound, identity, temporary=temporary)

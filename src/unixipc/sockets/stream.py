@@ -94,8 +94,8 @@ class Listener(Descriptor):
 
     def try_accept(self) -> Connection | None:
         """The next connection, None if nobody is waiting. EMFILE leaves it waiting. -- accept(2)"""
-        fd = _socket.accept_now(self.fileno(), self.name)
-        return None if fd is None else Connection(fd, self.name, self.kind)
+        self.use_flag()  # others may hold this listener and may have taken the flag away
+        return _socket.accept_now(self, Connection, self.kind)
 
     def accept(self, timeout: float | None = None) -> Connection:
         """Wait for the next connection. -- accept(2)"""
@@ -113,12 +113,13 @@ class Listener(Descriptor):
     def close(self) -> None:
         """Close this handle; a temporary listener's file goes too, if this process made it and it is still ours."""
         owner, self._owner = getattr(self, "_owner", None), None
-        if owner == os.getpid() and not self.closed:
+        mine = owner == os.getpid() and not self.closed
+        super().close()  # first: the number that this frees may be the one that removing needs
+        if mine:
             try:
                 unlink_if_ours(self.address, self._identity)
             except OSError:
                 pass  # taken over or removed by somebody else: no longer ours
-        super().close()
 
 
 def unlink_if_ours(address: Address, identity: tuple[int, int] | None) -> None:
@@ -144,8 +145,7 @@ def unlink_if_ours(address: Address, identity: tuple[int, int] | None) -> None:
 def pair(kind: str = "stream") -> tuple[Connection, Connection]:
     """Two connected sockets, both ways, for a fork or a descriptor to pass on. -- socketpair(2)"""
     number = shared.number_of_kind(kind, (*CONNECTED, "dgram"))
-    a, b = _socket.new_pair(number)
-    return Connection(a, "socket pair", number), Connection(b, "socket pair", number)
+    return _socket.new_pair(Connection, number, "socket pair")
 
 
 def connect(address: AddressLike, kind: str = "stream", timeout: float | None = None) -> Connection:
@@ -156,7 +156,7 @@ def connect(address: AddressLike, kind: str = "stream", timeout: float | None = 
     """
     target = parse(address)
     number = shared.number_of_kind(kind, CONNECTED)
-    connection = Connection(_socket.new_socket(number), str(target), number)
+    connection = _socket.new_connection(Connection, number, str(target))
     try:
         with reachable(target) as raw:
             # A full backlog is nothing that poll(2) could tell: connect itself sleeps until there is room.
@@ -173,7 +173,7 @@ def try_connect(address: AddressLike, kind: str = "stream") -> Connection | None
     """Connect if that needs no waiting; None while the listener's backlog is full. -- connect(2)"""
     target = parse(address)
     number = shared.number_of_kind(kind, CONNECTED)
-    connection = Connection(_socket.new_socket(number), str(target), number)
+    connection = _socket.new_connection(Connection, number, str(target))
     try:
         os.set_blocking(connection.fileno(), False)
         with reachable(target) as raw:
@@ -210,7 +210,7 @@ def listen(
         raise ValueError(f"permissions are 0..0o777, not {mode:#o}")
     if backlog < 0:
         raise ValueError(f"a backlog is at least 0, not {backlog}")
-    socket = Descriptor(_socket.new_socket(number), str(target))
+    socket = _socket.new_socket(number, str(target))
     try:
         if number == shared.KINDS["seqpacket"]:
             _socket.set_option(socket.fileno(), "pass_credentials", 1, str(target))  # accepted sockets inherit it
@@ -276,7 +276,7 @@ def somebody_is_bound(folder: Descriptor, name: str) -> bool:
     ECONNREFUSED if not, and leaves no trace in anybody's backlog. Unlike a real connect it also sees a server that
     has bound its name but does not listen yet. A live datagram socket lets it connect.
     """
-    with Descriptor(_socket.new_socket(shared.KINDS["dgram"]), "probe") as probe:
+    with _socket.new_socket(shared.KINDS["dgram"], "probe") as probe:
         held = Descriptor(os.open(name, os.O_PATH | os.O_NOFOLLOW, dir_fd=folder.fileno()), name)
         with held:
             try:
