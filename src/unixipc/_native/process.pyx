@@ -80,9 +80,6 @@ cdef extern from "uipc.h" nogil:
         WNOHANG
         CLD_EXITED
 
-cdef extern from "<sched.h>" nogil:
-    int sched_yield()
-
 cdef extern from *:
     """
     /* PIDFD_GET_INFO (Linux 6.13) with PIDFD_INFO_EXIT (6.15); older headers do not have it. */
@@ -345,7 +342,6 @@ def fork_run(target, tuple args, int death_signal, bint group, bint session, int
         pid = os_fork()
         if pid == 0:
             run_child(target, args, gate, parent, death_signal, group, session, armed)
-        sched_yield()  # on a busy processor the child goes first: what we touch while it lives is copied for it
         if group and not session:
             setpgid(pid, pid)  # child and parent both do it, so that the group exists whoever comes first
         adopt(child, pid, parent)
