@@ -377,11 +377,11 @@ cdef bint others_may_reap() except -1:
 def forget_event_loop():
     """In a child: signals must not wake the parent's event loop, nor run the handlers that it keeps in Python."""
     import _signal
-    if _signal.set_wakeup_fd(-1) >= 0:
-        noop = getattr(getattr(sys.modules.get("asyncio"), "unix_events", None), "_sighandler_noop", None)
-        for number in range(1, 65) if noop is not None else ():
-            if number not in (32, 33) and _signal.getsignal(number) is noop:
-                _signal.signal(number, _signal.SIG_DFL)
+    _signal.set_wakeup_fd(-1)  # Python 3.12's asyncio has done this itself, but leaves its empty handlers in place
+    noop = getattr(getattr(sys.modules.get("asyncio"), "unix_events", None), "_sighandler_noop", None)
+    for number in _signal.valid_signals() if noop is not None else ():
+        if _signal.getsignal(number) is noop:
+            _signal.signal(number, _signal.SIG_DFL)
     events = getattr(sys.modules.get("asyncio"), "events", None)
     if events is not None:
         events._set_running_loop(None)
