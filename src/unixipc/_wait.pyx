@@ -24,7 +24,6 @@ after fork), and because a sleep should cost what ppoll costs.
 """
 
 import errno
-import math
 from _thread import _local
 
 cimport cython
@@ -72,7 +71,7 @@ cdef class Deadline:
 
 def checked_ns(timeout):
     """`timeout` seconds as nanoseconds; infinity is ninety years, a negative or missing number is an error."""
-    if math.isnan(timeout) or timeout < 0:
+    if not timeout >= 0:  # negative, or not a number
         raise ValueError(f"timeout must be None or at least 0 seconds, not {timeout}")
     return LONGEST_NS if timeout >= 3e9 else int(timeout * 1e9)
 

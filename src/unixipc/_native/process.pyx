@@ -80,6 +80,9 @@ cdef extern from "uipc.h" nogil:
         WNOHANG
         CLD_EXITED
 
+cdef extern from "<sched.h>" nogil:
+    int sched_yield()
+
 cdef extern from *:
     """
     /* PIDFD_GET_INFO (Linux 6.13) with PIDFD_INFO_EXIT (6.15); older headers do not have it. */
@@ -335,13 +338,15 @@ def fork_run(target, tuple args, int death_signal, bint group, bint session, int
     cdef int gate[2]
     gate[0] = gate[1] = -1
     cdef ChildHandle child = make.__new__(make)  # before the fork, as all that can be
+    cdef bint looping = "asyncio" in sys.modules or "trio" in sys.modules
     flush_output()
     if others_may_reap() and pipe2(gate, O_CLOEXEC) < 0:
         raise failure(errno, "pipe2(2)", None)
     try:
         pid = os_fork()
         if pid == 0:
-            run_child(target, args, gate, parent, death_signal, group, session, armed)
+            run_child(target, args, gate, parent, death_signal, group, session, armed, looping)
+        sched_yield()  # let the child go first: what we touch while it lives is copied for it
         if group and not session:
             setpgid(pid, pid)  # child and parent both do it, so that the group exists whoever comes first
         adopt(child, pid, parent)
@@ -388,11 +393,11 @@ def forget_event_loop():
 
 
 cdef int run_child(target, tuple args, int *gate, int parent, int death_signal, bint group, bint session,
-                   int armed) except -1:
+                   int armed, bint looping) except -1:
     """Never returns: whatever happens, the child ends here and not in the caller's code."""
     cdef int code = 1
     try:
-        if "asyncio" in sys.modules or "trio" in sys.modules:
+        if looping:
             forget_event_loop()
         join_family(parent, death_signal, group, session)
         if armed >= 0:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import stat
 
@@ -82,6 +81,8 @@ def _for_a_program(end: int | HasFileno, lent: list[int]) -> int:
         raise ValueError(f"a descriptor is a number from 0 up, not {number}")
     if not isinstance(end, Descriptor) or os.get_blocking(number) or not stat.S_ISFIFO(os.fstat(number).st_mode):
         return number
+    import fcntl  # here: what a program has loaded is what each of its forks costs
+
     mode = fcntl.fcntl(number, fcntl.F_GETFL) & os.O_ACCMODE
     again = os.open(f"/proc/self/fd/{number}", mode | os.O_NONBLOCK)
     lent.append(again)
