@@ -151,7 +151,6 @@ cdef class Descriptor:
         if fd < 0:
             return
         self.fd = -1
-        self.forget_if_forked()
         try:
             self.wake_sleepers()
         finally:
@@ -165,7 +164,6 @@ cdef class Descriptor:
         """Give the number away: the caller owns it now, this handle is closed."""
         cdef int fd = self.number()
         self.fd = -1
-        self.forget_if_forked()
         try:
             self.wake_sleepers()
         except BaseException:

@@ -30,8 +30,7 @@ cdef object outcome(int code, str call, object name):
     return failure(code, call, name)
 
 
-def open_once(path, int flags):
-    """The new descriptor's number, close-on-exec. Sleeps while a FIFO's other side is missing. -- open(2)"""
+cdef int opened(path, int flags) except -1:
     cdef bytes name = os.fsencode(path)
     if b"\0" in name:
         raise ValueError(f"a path has no NUL in it: {path!r}")
@@ -45,20 +44,16 @@ def open_once(path, int flags):
     return fd
 
 
+def open_once(path, int flags):
+    """The new descriptor's number, close-on-exec. Sleeps while a FIFO's other side is missing. -- open(2)"""
+    return opened(path, flags)
+
+
 def open_end_once(cls, path, int flags):
     """The same as an object of class `cls`, set to O_NONBLOCK once it is open. -- open(2)"""
     cdef Descriptor end = cls.__new__(cls)
-    cdef bytes name = os.fsencode(path)
-    cdef const char *raw = name
-    cdef int fd, code
-    with nogil:
-        fd = open(raw, flags | O_CLOEXEC)
-        code = errno
-        if fd >= 0:
-            fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK)
-    if fd < 0:
-        raise outcome(code, "open(2)", path)
-    end.fill(fd, path, FLAGGED)
+    end.fill(opened(path, flags), path, FLAGGED)
+    fcntl(end.fd, F_SETFL, fcntl(end.fd, F_GETFL) | O_NONBLOCK)
     return end
 
 

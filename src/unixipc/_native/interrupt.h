@@ -12,7 +12,8 @@
 
 #define UIPC_REPEAT_NS 1000000L
 
-/* The signal we use, chosen when first asked for and again if somebody took it: the highest real-time signal nobody handles. 0, or an errno. */
+/* The signal we use, chosen when first asked for and again if somebody took it: the highest real-time signal that
+ * nobody handles. 0, or an errno. */
 int uipc_wake_signal(int *number);
 
 /* Whether the caller is the process's first thread; in a forked process, the thread that forked. */

@@ -151,8 +151,7 @@ def spawn(list candidates, list argv, list envp, bytes folder, list moves, int d
         if error:
             step = plan.step.decode()
             raise failure(error, step, os.fsdecode(folder if step == "chdir(2)" else argv[0]))
-        child.fd, child.pid, child.owner = pidfd, pid, getpid()
-        enlist(child)
+        child.own(pid, pidfd)
         return child
     finally:
         free(plan.candidates)
@@ -194,7 +193,7 @@ cdef class ChildHandle(ProcessHandle):
 
     cdef readonly int owner       # the process that may wait for it
     cdef public object status     # once it was taken
-    cdef int code, how            # what waitid(2) said then: si_code and si_status,
+    cdef int end_code, end_status  # what waitid(2) said then,
     cdef long user_us, system_us, peak_kib  # and what it cost
     cdef bint has_info
     cdef bint listed
@@ -204,6 +203,11 @@ cdef class ChildHandle(ProcessHandle):
     def __init__(self, int pid, int pidfd):
         ProcessHandle.__init__(self, pid, pidfd)
         self.owner = getpid()
+        enlist(self)
+
+    cdef void own(self, int pid, int pidfd) noexcept:
+        """What the constructor does, without Python code in which a signal handler could raise."""
+        self.fd, self.pid, self.owner = pidfd, pid, getpid()
         enlist(self)
 
     def __dealloc__(self):
@@ -238,11 +242,14 @@ cdef class ChildHandle(ProcessHandle):
         memset(&info, 0, sizeof(info))
         if syscall(SYS_waitid, P_PIDFD, self.fd, &info, WEXITED | WNOHANG, &usage) < 0 or not info.si_pid:
             return False
-        self.has_info, self.code, self.how = True, info.si_code, info.si_status
+        self.has_info, self.end_code, self.end_status = True, info.si_code, info.si_status
         self.user_us, self.system_us = microseconds(usage.ru_utime), microseconds(usage.ru_stime)
         self.peak_kib = usage.ru_maxrss
         delist(self)
-        self.status = _success if self.code == CLD_EXITED and self.how == 0 else _status_of(self.code, self.how)
+        if self.end_code == CLD_EXITED and self.end_status == 0:
+            self.status = _success
+        else:
+            self.status = _status_of(self.end_code, self.end_status)
         return True
 
     def ended(self, status, found):
@@ -250,7 +257,7 @@ cdef class ChildHandle(ProcessHandle):
         self.status = status
         self.has_info = found is not None
         if found is not None:
-            _pid, self.code, self.how, self.user_us, self.system_us, self.peak_kib = found
+            _pid, self.end_code, self.end_status, self.user_us, self.system_us, self.peak_kib = found
         delist(self)
 
     @property
@@ -258,7 +265,7 @@ cdef class ChildHandle(ProcessHandle):
         """What `waitid_once` would have given, or None."""
         if not self.has_info:
             return None
-        return self.pid, self.code, self.how, self.user_us, self.system_us, self.peak_kib
+        return self.pid, self.end_code, self.end_status, self.user_us, self.system_us, self.peak_kib
 
     def close(self):
         """Give up the handle. A child that still runs goes on, and is reaped once it has ended."""
@@ -271,9 +278,8 @@ cdef class ChildHandle(ProcessHandle):
         """Move the pidfd to a handle that `collect` reaps by; no Python code, so no signal handler can lose it."""
         cls = type(self)
         cdef ChildHandle heir = cls.__new__(cls)
-        heir.fd, heir.pid, heir.owner = self.fd, self.pid, self.owner
+        heir.own(self.pid, self.fd)
         self.fd = -1
-        enlist(heir)
         abandoned.append(heir)
         self.wake_sleepers()
         return 0
@@ -349,7 +355,7 @@ def fork_run(target, tuple args, int death_signal, bint group, bint session, int
         sched_yield()  # let the child go first: what we touch while it lives is copied for it
         if group and not session:
             setpgid(pid, pid)  # child and parent both do it, so that the group exists whoever comes first
-        adopt(child, pid, parent)
+        adopt(child, pid)
         if gate[1] >= 0:
             write(gate[1], b"!", 1)  # a byte, not just a close: a fork in another thread may hold a copy of this end
     finally:
@@ -359,14 +365,12 @@ def fork_run(target, tuple args, int death_signal, bint group, bint session, int
     return child
 
 
-cdef int adopt(ChildHandle child, int pid, int parent) except -1:
+cdef int adopt(ChildHandle child, int pid) except -1:
     """Fill in the handle of a new child; without a pidfd (no free descriptor) there shall be no child either."""
-    child.fd = syscall(SYS_pidfd_open, pid, 0)
-    child.pid, child.owner = pid, parent
-    if child.fd >= 0:
-        enlist(child)
+    cdef int pidfd = syscall(SYS_pidfd_open, pid, 0), code = errno
+    if pidfd >= 0:
+        child.own(pid, pidfd)
         return 0
-    code = errno
     kill(pid, SIGKILL)
     os.waitpid(pid, 0)
     raise failure(code, "pidfd_open(2)", f"process {pid}")
