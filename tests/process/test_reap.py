@@ -189,12 +189,10 @@ def test_P04_ignoring_survives_exec_and_auto_reap_does_not():
 def test_P06_auto_reap_lets_children_vanish():
     def body():
         with auto_reap():
-            children = [os.posix_spawn("/bin/true", ["true"], {}) for _ in range(3)]
-            ends = [os.pidfd_open(pid) for pid in children if os.path.exists(f"/proc/{pid}")]
+            for _ in range(3):
+                os.posix_spawn("/bin/true", ["true"], {})
             with pytest.raises(ChildProcessError):
                 wait_any(timeout=WAIT)
-            for end in ends:
-                os.close(end)
             assert zombies() == 0
         with fork(lambda: 4) as child:
             child.wait_end(timeout=WAIT)
