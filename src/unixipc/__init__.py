@@ -10,7 +10,8 @@ b'hello from the child'
 Exited(code=0)
 >>> reader.close()
 
-Rooms: `process`, `pipe`, `pipeline`, `fifo`, `event`, `sockets`, `framing`; their awaitable twins: `unixipc.aio`.
+Rooms: `process`, `pipe`, `pipeline`, `fifo`, `event`, `sockets`, `sysv`, `framing`, `codec`; their awaitable twins:
+`unixipc.aio`.
 Names that are a room and its main function at once (`pipe`, `pipeline`) are the function here;
 ``from unixipc.pipe import splice`` reaches the rest of the room.
 """
@@ -24,7 +25,8 @@ from .process import Child, Continued, Exited, Killed, Process, Stopped, fork, r
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from . import aio as aio
-    from . import features, framing, inspector, sockets
+    from . import codec as codec
+    from . import features, framing, inspector, sockets, sysv
     from . import testing as testing
     from .event import EventFd
     from .fifo import Fifo
@@ -50,6 +52,7 @@ __all__ = [
     "PipelineResult",
     "Process",
     "Stopped",
+    "codec",
     "errors",
     "features",
     "fork",
@@ -61,9 +64,10 @@ __all__ = [
     "reap",
     "sockets",
     "spawn",
+    "sysv",
 ]
 
-_ROOMS = ("aio", "features", "framing", "inspector", "sockets", "testing")
+_ROOMS = ("aio", "codec", "features", "framing", "inspector", "sockets", "sysv", "testing")
 """Loaded when first used. `aio` and `testing` need anyio, so they are not for ``import *``."""
 _HOMES = {
     "EventFd": "event",

@@ -1,16 +1,23 @@
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from ._native.descriptor import Descriptor
 from ._native.wait import Interrupt as Interrupt
 from ._native.wait import Word
 from ._native.wait import check_signals as check_signals
+from ._native.wait import monotonic_ns as monotonic_ns
 from ._native.wait import ready_now as ready_now
 from ._native.wait import sleep_on_descriptors as sleep_on_descriptors
 from ._native.wait import wake_thread as wake_thread
 
 T = TypeVar("T")
+
+class Sleepable(Protocol):
+    def add_sleeper(self, sleeper: Callable[[], object], /) -> None: ...
+    def remove_sleeper(self, sleeper: Callable[[], object], /) -> None: ...
+    def check_open(self) -> None: ...
+
 Watched = tuple[tuple[Descriptor, int], ...]
 
 READABLE: int
@@ -25,6 +32,7 @@ class Deadline:
     beats: bool
     def __init__(self, timeout: float | None) -> None: ...
     def next_look_ns(self) -> int: ...
+    def left(self) -> float | None: ...
     def check(self, name: object, doing: str) -> None: ...
 
 def checked_ns(timeout: float) -> int: ...
@@ -47,12 +55,18 @@ def on_descriptor(
 def on_descriptors(
     watched: Callable[[], Watched], attempt: Callable[[], T | None], timeout: float | None, name: object
 ) -> T: ...
-def on_word(word: Word, attempt: Callable[[], T | None], timeout: float | None, name: object = None) -> T: ...
+def on_word(
+    word: Word,
+    attempt: Callable[[], T | None],
+    timeout: float | None,
+    name: object = None,
+    look_ns: int | None = None,
+) -> T: ...
 def in_kernel(
     call: Callable[..., T | None],
     *args: Any,
     timeout: float | None,
     name: object = None,
     interrupt: Interrupt | None = None,
-    on: Descriptor | None = None,
+    on: Sleepable | None = None,
 ) -> T: ...

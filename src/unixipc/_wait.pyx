@@ -63,6 +63,10 @@ cdef class Deadline:
         beat_ns = now_ns + max(BEAT_NS, now_ns - self.began_ns)
         return beat_ns if self.at_ns < 0 else min(beat_ns, self.at_ns)
 
+    def left(self):
+        """The seconds that are left, at least 0; None for as long as it takes: a `timeout` for the next part of it."""
+        return None if self.at_ns < 0 else max(0, self.at_ns - <int64_t>monotonic_ns()) / 1e9
+
     cpdef check(self, name, doing):
         """Raise TimeoutError once the time is up."""
         if 0 <= self.at_ns <= <int64_t>monotonic_ns():
@@ -124,23 +128,29 @@ def on_descriptors(watched, attempt, timeout, name):
     return wait(attempt, lambda until_ns: sleep_on_descriptors(watched(), until_ns), Deadline(timeout), name)
 
 
-def on_word(word, attempt, timeout, name=None):
-    """Wait until `attempt()` gives something, sleeping while `word` keeps the value from before the try. -- futex(2)"""
-    looking = LookingAtWord(word, attempt)
+def on_word(word, attempt, timeout, name=None, look_ns=None):
+    """Wait until `attempt()` gives something, sleeping while `word` keeps the value from before the try. -- futex(2)
+
+    `look_ns`: look at least so often, where who changes the word may be killed before the wake-up that goes with it.
+    """
+    looking = LookingAtWord(word, attempt, look_ns)
     return wait(looking.attempt, looking.sleep, Deadline(timeout), name)
 
 
 class LookingAtWord:
     """The word's value is noted before each try: a change during it makes the sleep return at once."""
 
-    def __init__(self, word, attempt):
-        self.word, self.next_try, self.seen = word, attempt, 0
+    def __init__(self, word, attempt, look_ns):
+        self.word, self.next_try, self.look_ns, self.seen = word, attempt, look_ns, 0
 
     def attempt(self):
         self.seen = self.word.load()
         return self.next_try()
 
     def sleep(self, until_ns):
+        if self.look_ns is not None:
+            soon = monotonic_ns() + self.look_ns
+            until_ns = soon if until_ns < 0 else min(soon, until_ns)
         self.word.sleep(self.seen, until_ns)
 
 
@@ -149,20 +159,20 @@ this_thread = _local()
 
 
 class Closing:
-    """While a thread sleeps in a call on `descriptor`, closing it calls `wake`, and the interruption is ClosedError."""
+    """While a thread sleeps in a call on a handle, closing it calls `wake`, and the interruption is ClosedError."""
 
-    def __init__(self, descriptor, wake):
-        self.descriptor, self.wake = descriptor, wake
+    def __init__(self, handle, wake):
+        self.handle, self.wake = handle, wake
 
     def __enter__(self):
-        if self.descriptor is not None:
-            self.descriptor.add_sleeper(self.wake)
+        if self.handle is not None:
+            self.handle.add_sleeper(self.wake)
 
     def __exit__(self, kind, error, where):
-        if self.descriptor is not None:
-            self.descriptor.remove_sleeper(self.wake)
+        if self.handle is not None:
+            self.handle.remove_sleeper(self.wake)
             if kind is InterruptedError:
-                self.descriptor.fileno()
+                self.handle.check_open()
 
 
 def in_kernel(call, *args, timeout, name=None, interrupt=None, on=None):
@@ -171,7 +181,7 @@ def in_kernel(call, *args, timeout, name=None, interrupt=None, on=None):
     `call` makes one system call and raises InterruptedError when a signal ended it. After `interrupt.set()` the
     wait ends with InterruptedError, unless the call had succeeded: then its result is returned, never lost.
     Without an `interrupt` it is this thread's own, if somebody gave it one (`this_thread.interrupt`).
-    Closing the descriptor `on` in another thread ends the wait with ClosedError.
+    Closing the handle `on` in another thread ends the wait with ClosedError.
     """
     deadline = Deadline(timeout)
     with interrupt or getattr(this_thread, "interrupt", None) or Interrupt() as alarm, Closing(on, alarm.set):

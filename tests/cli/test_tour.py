@@ -14,15 +14,21 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from unixipc import Process
+from unixipc import Exited, Killed, Process, fork, sysv
 from unixipc.cli import carriers, delivery, trial
 from unixipc.cli.cargo import collect
+from unixipc.cli.carriers import carrier as base
 from unixipc.cli.group import ipc
 from unixipc.cli.tour import slug
+from unixipc.cli.traces import Traces
+from unixipc.testing import crash
 
 IPC = (sys.executable, "-m", "unixipc.cli")
 LIMIT_S = 60
 NAMES = list(carriers.CARRIERS)
+SYSTEM_V = (carriers.MessageQueues, carriers.SharedBuffer)
+
+pytestmark = pytest.mark.usefixtures("own_ipc_namespace")
 
 
 @pytest.fixture
@@ -200,7 +206,7 @@ def test_a_lost_packet_is_found(monkeypatch: pytest.MonkeyPatch, folder: Path):
 
 
 def test_a_receiver_that_does_not_notice_is_found_and_ended(monkeypatch: pytest.MonkeyPatch, folder: Path):
-    monkeypatch.setattr(carriers, "PATIENCE_S", 1.0)
+    monkeypatch.setattr(base, "PATIENCE_S", 1.0)
     status, row = run_with(monkeypatch, Deaf, folder)
     assert row["verified"] is True
     assert (status, row["after_kill"]["ok"], row["after_kill"]["noticed"]) == (1, False, False)
@@ -220,6 +226,124 @@ def test_what_is_left_behind_is_found(monkeypatch: pytest.MonkeyPatch, folder: P
     assert (status, row["verified"]) == (1, False)
     assert any("litter" in line for line in row["complaints"])
     assert any("/dev/null" in line for line in row["complaints"])
+
+
+class Cluttering(carriers.Pipe):
+    """Leaves System V objects behind."""
+
+    name = "cluttering"
+
+    def make(self):
+        super().make()
+        key = sysv.Key.PRIVATE
+        Cluttering.kept = [sysv.MessageQueue.create(key), sysv.SemaphoreSet.create(key, [0])]
+        Cluttering.kept.append(sysv.SharedMemory.create(key, 1))
+
+
+def test_system_v_objects_that_are_left_behind_are_found(monkeypatch: pytest.MonkeyPatch, folder: Path):
+    status, row = run_with(monkeypatch, Cluttering, folder, "--no-kill")
+    queue, semaphores, memory = Cluttering.kept
+    for each in Cluttering.kept:
+        each.remove()
+    wanted = {f"message queue {queue.id}", f"semaphore set {semaphores.id}", f"shared memory {memory.id}"}
+    assert (status, row["verified"]) == (1, False)
+    assert {line.removeprefix("left behind: ") for line in row["complaints"]} == wanted
+
+
+def test_a_stranger_s_system_v_objects_are_no_leftover(tmp_path: Path):
+    def make_and_stay():
+        key = sysv.Key.PRIVATE
+        queue, memory = sysv.MessageQueue.create(key), sysv.SharedMemory.create(key, 1)
+        semaphores = sysv.SemaphoreSet.create(key, [0])
+        queue.send(b"mine")
+        ready.release()
+        stop.acquire(timeout=LIMIT_S)
+        for each in (queue, memory, semaphores):
+            each.remove()
+
+    with sysv.Semaphore.temporary(0) as ready, sysv.Semaphore.temporary(0) as stop:
+        traces = Traces(str(tmp_path))
+        with fork(make_and_stay) as stranger:
+            ready.acquire(timeout=LIMIT_S)
+            assert len(system_v()) == 5
+            assert [line.split()[0] for line in traces.left_behind()] == ["child", "fd"]  # the process and its pidfd
+            stop.release()
+            assert stranger.wait(LIMIT_S) == Exited(0)
+
+
+def send_until_step(carrier: carriers.Carrier, n: int) -> None:
+    carrier.start_sending()
+    crash._until_step(send_five, (carrier,), n)
+
+
+def send_five(carrier: carriers.Carrier) -> None:
+    for number in range(5):
+        carrier.send(bytes([number]) * 3000)
+
+
+def receive_all(carrier: carriers.Carrier) -> int:
+    """How many arrived before the receiver saw that the sender has ended; 99 if one was torn, or out of turn."""
+    carrier.start_receiving()
+    for count in range(6):
+        try:
+            message = carrier.receive()
+        except EOFError:
+            return count
+        if message != bytes([count]) * 3000:
+            return 99
+    return 99
+
+
+@pytest.mark.parametrize("kind", SYSTEM_V)
+def test_a_sender_killed_at_any_step_is_noticed_after_all_that_it_had_sent(
+    tmp_path: Path, kind: type[carriers.Carrier]
+):
+    arrived = []
+    for n in range(1000):
+        carrier = kind(str(tmp_path))
+        with fork(receive_all, carrier) as receiver, fork(send_until_step, carrier, n) as sender:
+            arrived.append(receiver.wait(LIMIT_S))
+            ended = sender.wait(LIMIT_S)
+        carrier.close()
+        carrier.remove()
+        if ended == Exited(0):
+            break
+        assert ended == Killed(signal.SIGKILL)
+    counts = [status.code for status in arrived]
+    assert counts == sorted(counts) and set(counts) == set(range(6)) and system_v() == []
+
+
+def die_after_two(carrier: carriers.Carrier) -> None:
+    carrier.start_receiving()
+    for _ in range(2):
+        carrier.receive()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("kind", SYSTEM_V)
+def test_a_receiver_that_is_killed_is_noticed_by_a_sender_that_waits_for_room(
+    tmp_path: Path, kind: type[carriers.Carrier], capfd: pytest.CaptureFixture[str]
+):
+    def send_for_ever() -> None:
+        carrier.start_sending()
+        while True:
+            carrier.send(bytes(3000))
+
+    carrier = kind(str(tmp_path))
+    with fork(die_after_two, carrier) as receiver, fork(send_for_ever) as sender:
+        assert sender.wait(LIMIT_S) == Exited(1)
+        assert receiver.wait(LIMIT_S) == Killed(signal.SIGKILL)
+    carrier.close()
+    carrier.remove()
+    assert "PeerGone: [Errno 32] it has ended: 'receiver'" in capfd.readouterr().err
+
+
+def test_a_piece_is_as_long_as_the_kernel_s_limits_allow(tmp_path: Path):
+    with open("/proc/sys/kernel/msgmax") as number:
+        most = int(number.read())
+    carrier = carriers.MessageQueues(str(tmp_path))
+    assert 0 < carrier.chunk_bytes <= most
+    carrier.remove()
 
 
 def test_a_file_that_vanishes_or_changes_is_a_complaint(folder: Path):
@@ -250,13 +374,14 @@ def children() -> list[str]:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("twice", [False, True])
-def test_a_request_to_end_leaves_nothing(tmp_path: Path, number: int, twice: bool):
+@pytest.mark.parametrize("name", ["socket-stream", "message-queue", "shared-memory-semaphore"])
+def test_a_request_to_end_leaves_nothing(tmp_path: Path, number: int, twice: bool, name: str):
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     large = tmp_path / "large"
     with open(large, "wb") as file:
         file.truncate(1 << 31)  # a hole: too much to be done before the signal, and costs no disk
-    words = [*IPC, "tour", str(large), "--only", "socket-stream", "--no-kill"]
+    words = [*IPC, "tour", str(large), "--only", name, "--no-kill"]
     code = (
         "import sys\nfrom unixipc.cli import cargo\nfrom unixipc.cli.main import run\n"
         f"cargo._measure = lambda path: (1 << 31, '')\nsys.argv[1:] = {words[3:]}\nrun()"
@@ -266,7 +391,7 @@ def test_a_request_to_end_leaves_nothing(tmp_path: Path, number: int, twice: boo
         env=os.environ | {"TMPDIR": str(temporary)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     ) as process:  # fmt: skip
         try:
-            while not list(temporary.glob("*/socket")) and process.poll() is None:
+            while not (list(temporary.glob("*/socket")) or system_v()) and process.poll() is None:
                 os.sched_yield()
             family = descendants(process.pid)
             for _ in range(1 + twice):
@@ -275,11 +400,15 @@ def test_a_request_to_end_leaves_nothing(tmp_path: Path, number: int, twice: boo
         finally:
             process.kill()
     late = -number if twice else 128 + number  # the second one may meet an interpreter that has put its handlers away
-    assert process.returncode in (128 + number, late) and err == b""
-    assert list(temporary.iterdir()) == []
+    assert process.returncode in (128 + number, late) and err == b"", err.decode()
+    assert list(temporary.iterdir()) == [] and system_v() == []
     for pid in family:
         with suppress(ProcessLookupError), Process(pid) as survivor:
             survivor.wait_end(LIMIT_S)
+
+
+def system_v() -> list[object]:
+    return [*sysv.queues(), *sysv.semaphore_sets(), *sysv.segments()]
 
 
 def descendants(pid: int) -> list[int]:

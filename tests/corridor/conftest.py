@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import mmap
 import os
 
@@ -14,24 +13,12 @@ from unixipc._native.wait import Word
 from unixipc.framing import FrameReader, FrameWriter
 from unixipc.pipe import splice, tee
 from unixipc.process import wait_any
+from unixipc.sysv import MessageQueue
+
+from .waits import Waits
+from .waits_for_semaphores import WAITS_FOR_SEMAPHORES
 
 LOCK_EX = 2
-
-
-class Waits:
-    """`wait(timeout)` waits for something that `satisfy()` makes true; `close()` cleans up."""
-
-    def __init__(self, tmp_path):
-        self.stack = contextlib.ExitStack()
-        self.tmp_path = tmp_path
-
-    def close(self):
-        self.stack.close()
-
-    def own(self, *handles):
-        for handle in handles:
-            self.stack.callback(handle.close)
-        return handles if len(handles) > 1 else handles[0]
 
 
 class PipeRead(Waits):
@@ -329,10 +316,47 @@ class PipelineRun(Waits):
             writer.write(b"x")
 
 
+class QueueReceive(Waits):
+    """msgrcv(2)."""
+
+    def __init__(self, tmp_path):
+        super().__init__(tmp_path)
+        self.queue = self.own(MessageQueue.temporary(capacity_bytes=1))
+
+    def wait(self, timeout):
+        return self.queue.receive(timeout=timeout).body == b"x"
+
+    def satisfy(self):
+        self.queue.send(b"x")
+
+
+class QueueWaitUntilThere(QueueReceive):
+    """msgrcv(2) into no room: the message stays."""
+
+    def wait(self, timeout):
+        return self.queue.wait_until_there(timeout=timeout) is True and len(self.queue) == 1
+
+
+class QueueSend(QueueReceive):
+    """msgsnd(2): the queue is full."""
+
+    def __init__(self, tmp_path):
+        super().__init__(tmp_path)
+        self.queue.send(b"x")
+
+    def wait(self, timeout):
+        return self.queue.send(b"y", timeout=timeout) is None
+
+    def satisfy(self):
+        self.queue.receive()
+
+
 EVERY_WAIT = [
     PipeRead, PipeReadExactly, PipeWrite, PipeWriteAll, FrameReceive, FrameSend, Splice, Tee, EventTake, EventAdd,
     SocketReceive, SocketRead, SocketSend, Accept, Connect, SendTo, FifoReader, FifoWriter, PersistentRead,
     ChildWait, ChildWaitEnd, ChildWaitStop, WaitAny, Flock, OnWord, PipelineRun,
+    QueueReceive, QueueWaitUntilThere, QueueSend,
+    *WAITS_FOR_SEMAPHORES,
 ]  # fmt: skip
 
 

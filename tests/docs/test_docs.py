@@ -21,7 +21,7 @@ ALL = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
 FENCE = re.compile(r"^```(python|c)([^\n]*)\n(.*?)^```$", re.M | re.S)
 MODULES = [each.name for each in pkgutil.walk_packages(unixipc.__path__, "unixipc.") if "__main__" not in each.name]
 FURNITURE = {"errors", "features", "aio", "cli", "testing"}
-SHOWN_IN_THE_GUIDE_ONLY = {"event", "inspector"}  # the twins of the guide's programs have no use for it
+SHOWN_IN_THE_GUIDE_ONLY = {"codec", "compat", "event", "inspector"}  # the guide's programs have no use for them
 ROOMS = [
     each.name for each in pkgutil.iter_modules(unixipc.__path__) if each.name[0] != "_" and each.name not in FURNITURE
 ]

@@ -7,19 +7,29 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from unixipc import sysv
 from unixipc.cli.demo import programs, summary
 
 DEMO = (sys.executable, "-m", "unixipc.cli", "demo")
 LIMIT_S = 30
 PAIRED = {"speak", "tick", "echos", "echoc"}
+SYSTEM_V = {"kirk", "spock", "seminit", "semdemo", "semrm", "shmdemo"}  # what they leave is for each other
 
 
 def demo(*words: str, **options: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*DEMO, *words], capture_output=True, text=True, timeout=LIMIT_S, check=False, **options)
+
+
+@pytest.fixture
+def key_file(tmp_path: Path, own_ipc_namespace: None) -> str:
+    """A file for Key.ftok."""
+    (tmp_path / "key").touch()
+    return str(tmp_path / "key")
 
 
 def partner(*words: str) -> subprocess.Popen[str]:
@@ -44,6 +54,7 @@ class ending:
 
 def test_the_programs_of_these_chapters_are_here():
     wanted = {"fork1", "zombies", "pipe1", "pipe2", "pipe3", "speak", "tick", "echos", "echoc", "spair"}
+    wanted |= SYSTEM_V | {"shmaddr"}
     assert wanted <= programs().keys()
 
 
@@ -204,7 +215,203 @@ def test_ctrl_c_ends_it_and_leaves_nothing(tmp_path: Path, name: str):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", sorted(programs().keys() - PAIRED))
+@pytest.mark.parametrize("first", ["kirk", "spock"])
+def test_kirk_and_spock(key_file: str, first: str):
+    second = "spock" if first == "kirk" else "kirk"
+    processes = {first: partner(first, key_file)}
+    with ending(processes[first]):
+        assert "the queue is there" in processes[first].stdout.readline()
+        processes[second] = partner(second, key_file)
+        with ending(processes[second]):
+            assert "the queue is there" in processes[second].stdout.readline()
+            out, err = processes["kirk"].communicate("hello\n\na\0b\nlast without newline", timeout=LIMIT_S)
+            heard, complaints = processes["spock"].communicate(timeout=LIMIT_S)
+    assert (err, complaints) == ("", "")
+    assert out.startswith("kirk: sent 5 bytes\nkirk: sent 0 bytes\nkirk: sent 3 bytes\nkirk: sent 20 bytes\n")
+    assert heard.splitlines() == [
+        "spock: 5 bytes: 'hello'",
+        "spock: 0 bytes: ''",
+        "spock: 3 bytes: 'a\\x00b'",
+        "spock: 20 bytes: 'last without newline'",
+        "spock: kirk has left, and the queue is gone",
+    ]
+    assert sysv.queues() == []
+
+
+def test_what_kirk_said_waits_for_a_spock_that_comes_later(key_file: str):
+    """The queue of the original is removed by its maker, with what was not read."""
+    longest = sysv.limits().message_bytes
+    said = demo("kirk", key_file, input=f"one\n{'x' * longest}\n{'y' * (longest + 1)}\n")
+    assert f"not sent: {longest + 1} bytes; a message has at most {longest} " in said.stdout and said.returncode == 0
+    assert said.stdout.endswith("2 lines wait in the queue for spock, who will remove it\n")
+    assert "1 lines" not in demo("kirk", key_file, input="two\n").stdout  # a second kirk adds to it
+    heard = demo("spock", key_file).stdout.splitlines()
+    assert heard[1:3] == ["spock: 3 bytes: 'one'", f"spock: {longest} bytes: '{'x' * longest}'"]
+    assert heard[3:] == ["spock: 3 bytes: 'two'", "spock: kirk has left, and the queue is gone"]
+
+
+def test_a_full_queue_makes_kirk_wait_and_nothing_is_lost(key_file: str):
+    # more than a queue holds, less than a pipe: spock's output is read last
+    lines = [f"{number} {'z' * 1500}" for number in range(30)]
+    kirk, spock = partner("kirk", key_file), partner("spock", key_file)
+    with ending(kirk, spock):
+        out, _ = kirk.communicate("\n".join(lines), timeout=LIMIT_S)
+        heard, _ = spock.communicate(timeout=LIMIT_S)
+    assert out.count("kirk: sent") == 30
+    assert [line.split("'")[1] for line in heard.splitlines()[1:-1]] == lines
+
+
+def test_spock_waits_for_the_next_kirk_if_one_is_killed(key_file: str):
+    spock, killed = partner("spock", key_file), partner("kirk", key_file)
+    with ending(spock, killed):
+        killed.stdin.write("to be contin\n")
+        killed.stdin.flush()
+        assert "queue is there" in spock.stdout.readline() and "to be contin" in spock.stdout.readline()
+        killed.kill()
+        killed.wait(LIMIT_S)
+        assert demo("kirk", key_file, input="ued\n").returncode == 0
+        heard, err = spock.communicate(timeout=LIMIT_S)
+    assert heard.splitlines() == ["spock: 3 bytes: 'ued'", "spock: kirk has left, and the queue is gone"] and err == ""
+
+
+@pytest.mark.parametrize("name", ["kirk", "spock"])
+def test_ctrl_c_takes_an_empty_queue_away_and_leaves_one_with_messages(key_file: str, name: str):
+    other = partner("spock" if name == "kirk" else "kirk", key_file)
+    one = partner(name, key_file)
+    with ending(one, other):
+        assert "queue is there" in one.stdout.readline() and "queue is there" in other.stdout.readline()
+        one.send_signal(signal.SIGINT)
+        out, err = one.communicate(timeout=LIMIT_S)
+        assert (one.returncode, out, err) == (0, f"{name}: interrupted\n", "")
+        assert sysv.queues() == []
+        told, err = other.communicate("anybody?\n", timeout=LIMIT_S)
+    assert "has left" in told and err == ""
+
+
+def test_ctrl_c_does_not_destroy_what_was_not_read(key_file: str):
+    kirk = partner("kirk", key_file)
+    with ending(kirk):
+        kirk.stdin.write("for later\n")
+        kirk.stdin.flush()
+        assert "queue is there" in kirk.stdout.readline() and "sent 9" in kirk.stdout.readline()
+        kirk.send_signal(signal.SIGINT)
+        out, err = kirk.communicate(timeout=LIMIT_S)
+    assert "1 messages stay in the queue" in out and err == ""
+    with sysv.MessageQueue.open(sysv.Key.ftok(key_file, "B")) as queue:
+        assert queue.receive(timeout=LIMIT_S).body == b"for later"
+        queue.remove()
+
+
+def test_seminit_semdemo_and_semrm(key_file: str):
+    made = demo("seminit", key_file, "8")
+    assert (made.returncode, made.stderr) == (0, "")
+    assert made.stdout.count("I have the lock, its value is 0 now") == 8 and "its value is 1" in made.stdout
+    first, second = partner("semdemo", key_file), partner("semdemo", key_file)
+    with ending(first, second):
+        press_return(first, "to lock", "locked")
+        press_return(second, "to lock", f"process {first.pid} has it. Waiting ...")
+        press_return(first, "to unlock", "unlocked")
+        assert second.stdout.readline() == "semdemo: locked\n"
+        press_return(second, "to unlock", "unlocked")
+        for each in (first, second):
+            out, err = each.communicate("", timeout=LIMIT_S)
+            assert (each.returncode, err) == (0, "") and "the lock stays" in out
+    assert demo("semrm", key_file).stdout == "semrm: 0 processes wait for it\nsemrm: it is gone\n"
+    again = demo("semrm", key_file)
+    assert again.returncode == 1 and again.stderr.startswith("semrm: there is no such lock")
+
+
+def press_return(process: subprocess.Popen[str], asked: str, answer: str) -> None:
+    assert process.stdout.readline() == f"semdemo: press return {asked}\n"
+    process.stdin.write("\n")
+    process.stdin.flush()
+    assert process.stdout.readline() == f"semdemo: {answer}\n"
+
+
+def test_a_killed_semdemo_gives_the_lock_back(key_file: str):
+    killed, other = partner("semdemo", key_file), partner("semdemo", key_file)
+    with ending(killed, other):
+        press_return(killed, "to lock", "locked")
+        press_return(other, "to lock", f"process {killed.pid} has it. Waiting ...")
+        killed.kill()
+        assert other.stdout.readline() == "semdemo: locked\n"
+        out, err = other.communicate("", timeout=LIMIT_S)  # the end of the input unlocks too
+        assert "semdemo: unlocked\n" in out and err == ""
+    assert demo("semrm", key_file).returncode == 0
+
+
+def test_semrm_wakes_who_waits(key_file: str):
+    holder, waiter = partner("semdemo", key_file), partner("semdemo", key_file)
+    with ending(holder, waiter):
+        press_return(holder, "to lock", "locked")
+        press_return(waiter, "to lock", f"process {holder.pid} has it. Waiting ...")
+        with sysv.Semaphore.open(sysv.Key.ftok(key_file, "J")) as lock:
+            deadline = time.monotonic() + LIMIT_S
+            while not lock.waiters:
+                assert time.monotonic() < deadline
+                os.sched_yield()
+        assert demo("semrm", key_file).stdout.startswith("semrm: 1 processes wait for it\n")
+        for each in (waiter, holder):
+            _out, err = each.communicate("\n", timeout=LIMIT_S)
+            assert (each.returncode, err) == (1, "semdemo: somebody has removed the lock\n")
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_ctrl_c_in_semdemo_gives_the_lock_back(key_file: str, held: bool):
+    process = partner("semdemo", key_file)
+    with ending(process):
+        if held:
+            press_return(process, "to lock", "locked")
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=LIMIT_S)
+    assert (process.returncode, err) == (0, "") and "interrupted" in out
+    with sysv.Semaphore.open(sysv.Key.ftok(key_file, "J")) as lock:
+        assert lock.value == 1
+        lock.remove()
+
+
+def test_shmdemo(key_file: str):
+    nothing = demo("shmdemo", "--key", key_file)
+    assert (nothing.returncode, nothing.stderr) == (1, "shmdemo: there is no segment: write something first\n")
+    for text in ("a longer text, to begin with", "hello", "", "é"):
+        assert demo("shmdemo", "--key", key_file, text).returncode == 0
+        length = len(text.encode())
+        assert demo("shmdemo", "--key", key_file).stdout == f"shmdemo: {length} bytes: {text!r}\n"
+    removed = demo("shmdemo", "--key", key_file, "--remove")
+    assert removed.stdout == "shmdemo: removed; 0 attachments keep the memory until they end\n"
+    assert demo("shmdemo", "--key", key_file, "--remove").returncode == 1
+
+
+def test_shmdemo_refuses_what_does_not_fit_and_cuts_nothing(key_file: str):
+    demo("shmdemo", "--key", key_file, "as it was")
+    with sysv.SharedMemory.open(sysv.Key.ftok(key_file, "R")) as memory, memory.guarded("seqlock") as guarded:
+        room = guarded.size_bytes - 8
+        refused = demo("shmdemo", "--key", key_file, "x" * (room + 1))
+        assert refused.returncode == 1 and "nothing was written" in refused.stderr
+        assert demo("shmdemo", "--key", key_file).stdout == "shmdemo: 9 bytes: 'as it was'\n"
+        assert demo("shmdemo", "--key", key_file, "x" * room).returncode == 0
+        assert demo("shmdemo", "--key", key_file).stdout == f"shmdemo: {room} bytes: '{'x' * room}'\n"
+        guarded.write((room + 1).to_bytes(8, "little"))  # a stranger's lie
+        lied_to = demo("shmdemo", "--key", key_file)
+        assert lied_to.returncode == 1 and f"at most {room}" in lied_to.stderr and "Traceback" not in lied_to.stderr
+        memory.remove()
+
+
+def test_shmaddr():
+    result = demo("shmaddr")
+    assert (result.returncode, result.stderr) == (0, "")
+    parent, child, again, wrote, at_start, by_id, after_exec, *conclusion = [
+        line.partition(":")[2].split(maxsplit=1) for line in result.stdout.splitlines()
+    ]
+    assert child == [parent[0], "the same"]
+    assert again[0] != parent[0] and again[1] == "another one"
+    assert wrote == ["42"] and at_start == after_exec == ["not", "attached at all"]
+    assert by_id[1] == f"{'the same' if by_id[0] == parent[0] else 'another one'}, and reads 42"
+    assert len(conclusion) == 2 and "never pointers" in result.stdout
+
+
+@pytest.mark.parametrize("name", sorted(programs().keys() - PAIRED - SYSTEM_V))
 def test_every_program_runs_by_itself_too(name: str):
     result = subprocess.run(
         [sys.executable, str(programs()[name])], capture_output=True, text=True, timeout=LIMIT_S, check=False

@@ -3,6 +3,7 @@
 #define UIPC_ATOMICS_H
 
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* A word in shared memory must mean the same to a process that was compiled without us: lock-free or nothing. */
@@ -17,6 +18,48 @@ static inline uint32_t uipc_load_acquire(const uint32_t *word) {
 /* SYNC word-seen: everything written before the store is visible to who loads the new value. */
 static inline void uipc_store_release(uint32_t *word, uint32_t value) {
     atomic_store_explicit((_Atomic uint32_t *)word, value, memory_order_release);
+}
+
+/* For the parts of a protocol that a fence orders: the access itself must only be whole. */
+static inline uint32_t uipc_load_relaxed(const uint32_t *word) {
+    return atomic_load_explicit((const _Atomic uint32_t *)word, memory_order_relaxed);
+}
+
+static inline void uipc_store_relaxed(uint32_t *word, uint32_t value) {
+    atomic_store_explicit((_Atomic uint32_t *)word, value, memory_order_relaxed);
+}
+
+static inline void uipc_fence_acquire(void) { atomic_thread_fence(memory_order_acquire); }
+static inline void uipc_fence_release(void) { atomic_thread_fence(memory_order_release); }
+
+/* Set *word to `value` if it is `expected`: whether it was. SYNC word-seen (both ways). */
+static inline int uipc_compare_exchange(uint32_t *word, uint32_t expected, uint32_t value) {
+    return atomic_compare_exchange_strong_explicit((_Atomic uint32_t *)word, &expected, value, memory_order_acq_rel,
+                                                   memory_order_acquire);
+}
+
+/* Bytes that somebody may be changing meanwhile, one whole access each: torn as a block, never undefined. */
+static inline void uipc_copy_out(char *to, const char *from, size_t n) {
+    for (; n && ((uintptr_t)from & 7); n--)
+        *to++ = atomic_load_explicit((const _Atomic char *)from++, memory_order_relaxed);
+    for (; n >= 8; n -= 8, to += 8, from += 8) {
+        uint64_t eight = atomic_load_explicit((const _Atomic uint64_t *)from, memory_order_relaxed);
+        __builtin_memcpy(to, &eight, 8);
+    }
+    for (; n; n--)
+        *to++ = atomic_load_explicit((const _Atomic char *)from++, memory_order_relaxed);
+}
+
+static inline void uipc_copy_in(char *to, const char *from, size_t n) {
+    for (; n && ((uintptr_t)to & 7); n--)
+        atomic_store_explicit((_Atomic char *)to++, *from++, memory_order_relaxed);
+    for (; n >= 8; n -= 8, to += 8, from += 8) {
+        uint64_t eight;
+        __builtin_memcpy(&eight, from, 8);
+        atomic_store_explicit((_Atomic uint64_t *)to, eight, memory_order_relaxed);
+    }
+    for (; n; n--)
+        atomic_store_explicit((_Atomic char *)to++, *from++, memory_order_relaxed);
 }
 
 #endif

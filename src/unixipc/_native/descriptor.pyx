@@ -135,6 +135,10 @@ cdef class Descriptor:
         """The descriptor's number; it stays ours to close."""
         return self.number()
 
+    def check_open(self):
+        """`ClosedError` once this handle is closed."""
+        self.number()
+
     @property
     def name(self):
         """What errors call it."""

@@ -2,7 +2,7 @@
 """The three sleeps: on descriptors (ppoll), on a word (futex), and the alarm that ends a sleep in the kernel."""
 
 cimport cython
-from cpython.buffer cimport Py_buffer, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.buffer cimport Py_buffer, PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.exc cimport PyErr_CheckSignals
 from libc.errno cimport EAGAIN, EINTR, ETIMEDOUT, errno
 from libc.stdint cimport int64_t, uint32_t, uintptr_t
@@ -158,16 +158,19 @@ def ready_now(Descriptor descriptor, short events):
 cdef class Word:
     """A 32-bit word in memory that processes share: load it, sleep while it keeps its value, wake who sleeps on it.
 
-    The memory must be writable, at least `offset_bytes` + 4 long, and the word aligned to 4 bytes.
+    The memory must be at least `offset_bytes` + 4 long, writable unless `readonly` is asked for, and the word aligned
+    to 4 bytes.
     The word holds a buffer export: the mapping cannot go away under it.
     """
 
     cdef Py_buffer view
     cdef uint32_t *word
     cdef bint held
+    cdef readonly bint readonly
 
-    def __cinit__(self, memory, Py_ssize_t offset_bytes=0):
-        PyObject_GetBuffer(memory, &self.view, PyBUF_WRITABLE)
+    def __cinit__(self, memory, Py_ssize_t offset_bytes=0, bint readonly=False):
+        self.readonly = readonly
+        PyObject_GetBuffer(memory, &self.view, PyBUF_SIMPLE if readonly else PyBUF_WRITABLE)
         self.held = True
         if offset_bytes < 0 or offset_bytes + 4 > self.view.len:
             raise ValueError(f"a word at offset {offset_bytes} does not fit into {self.view.len} bytes")
@@ -197,6 +200,8 @@ cdef class Word:
 
     def store(self, uint32_t value):
         """Change the word; whoever loads the new value sees what was written before. SYNC word-seen (release)."""
+        if self.readonly:
+            raise TypeError("this word is in read-only memory")
         uipc_store_release(self.address(), value)
 
     def wake(self, int most=INT_MAX):
@@ -212,7 +217,7 @@ cdef class Word:
         cdef timespec deadline = as_timespec(until_ns)
         cdef int code
         cdef Py_buffer hold
-        PyObject_GetBuffer(self.view.obj, &hold, PyBUF_WRITABLE)  # close() from another thread leaves us the memory
+        PyObject_GetBuffer(self.view.obj, &hold, PyBUF_SIMPLE)  # close() from another thread leaves us the memory
         try:
             with nogil:
                 code = uipc_futex_wait(word, expected, &deadline if until_ns >= 0 else NULL)

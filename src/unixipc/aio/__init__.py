@@ -19,7 +19,7 @@ try:
 except ModuleNotFoundError as _error:
     raise ModuleNotFoundError('unixipc.aio needs anyio: pip install "unixipc[aio]"', name="anyio") from _error
 
-from . import framing, sockets
+from . import framing, sockets, sysv
 from .event import EventFd
 from .fifo import Fifo
 from .pipe import PipeReader, PipeWriter, pipe, splice, tee, vmsplice
@@ -41,6 +41,7 @@ __all__ = [
     "sockets",
     "spawn",
     "splice",
+    "sysv",
     "tee",
     "vmsplice",
     "wait_any",

@@ -25,15 +25,40 @@ from ..event import EventFd
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from types import TracebackType
-    from typing import Any, Self
+    from typing import Any, Protocol, Self
 
     from .._fd import Descriptor
     from .._wait import Watched
 
-T = TypeVar("T")
-D = TypeVar("D", bound="Descriptor")
+    class Handle(Protocol):
+        """What a twin needs of its handle."""
 
-__all__ = ["Twin", "in_thread", "on_descriptor", "on_descriptors"]
+        @property
+        def name(self) -> object:
+            """What errors call it."""
+            ...
+
+        @property
+        def closed(self) -> bool:
+            """Whether it was closed."""
+            ...
+
+        def close(self) -> None:
+            """Close it."""
+            ...
+
+        def check_open(self) -> None:
+            """`ClosedError` once it is closed."""
+            ...
+
+
+T = TypeVar("T")
+D = TypeVar("D", bound="Handle")
+DD = TypeVar("DD", bound="Descriptor")
+
+__all__ = ["DescriptorTwin", "Twin", "checkpoint", "in_kernel", "in_thread", "on_descriptor", "on_descriptors"]
+
+checkpoint = anyio.lowlevel.checkpoint
 
 
 async def on_descriptor(
@@ -116,6 +141,32 @@ class _Waker:
             scope.cancel()
 
 
+async def in_kernel(
+    attempt: Callable[..., T | None],
+    *args: Any,
+    wait: Callable[..., Any],
+    timeout: float | None,
+    name: object,
+    give_back: Callable[[Any], object] = lambda _result: None,
+) -> T:
+    """Try; until that gives something, let `wait(timeout=)` sleep in a thread until a try may give something.
+
+    `wait` consumes nothing and gives True, so that a cancel has nothing to lose. Where it cannot help consuming, it
+    gives the result itself, and `give_back` takes back what came too late.
+    """
+    await anyio.lowlevel.checkpoint()
+    deadline = _wait.Deadline(timeout)
+    while (result := attempt(*args)) is None:
+        deadline.check(name, "wait")
+        try:
+            found = await in_thread(wait, timeout=deadline.left(), give_back=give_back)
+        except TimeoutError:
+            continue  # a last try, and the error is worded for the whole wait
+        if found is not True:
+            return found  # type: ignore[no-any-return]
+    return result
+
+
 async def in_thread(function: Callable[..., T], *args: Any, give_back: Callable[[T], object], **named: Any) -> T:
     """Run a function that waits in the kernel in a thread of its own; a cancel ends the wait.
 
@@ -183,10 +234,6 @@ class Twin(Generic[D]):
     def __init__(self, sync: D) -> None:
         self.sync = sync
 
-    def fileno(self) -> int:
-        """The descriptor's number; it stays ours to close."""
-        return self.sync.fileno()
-
     @property
     def name(self) -> object:
         """What errors call it."""
@@ -207,7 +254,7 @@ class Twin(Generic[D]):
         await anyio.lowlevel.checkpoint()
 
     async def __aenter__(self) -> Self:
-        self.sync.fileno()
+        self.sync.check_open()
         return self
 
     async def __aexit__(
@@ -217,3 +264,11 @@ class Twin(Generic[D]):
 
     def __repr__(self) -> str:
         return f"<aio {repr(self.sync)[1:]}"
+
+
+class DescriptorTwin(Twin[DD]):
+    """The twin of a handle that is a descriptor."""
+
+    def fileno(self) -> int:
+        """The descriptor's number; it stays ours to close."""
+        return self.sync.fileno()

@@ -9,7 +9,7 @@ from . import _drive
 __all__ = ["EventFd"]
 
 
-class EventFd(_drive.Twin[SyncEventFd]):
+class EventFd(_drive.DescriptorTwin[SyncEventFd]):
     """A counter in the kernel; `unixipc.EventFd`, awaitable."""
 
     def __init__(self, initial: int = 0, *, semaphore: bool = False) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["PipeReader", "PipeWriter", "pipe", "splice", "tee", "vmsplice"]
 
 
-class PipeReader(_drive.Twin[SyncReader], Reading):
+class PipeReader(_drive.DescriptorTwin[SyncReader], Reading):
     """The end that bytes come out of; `unixipc.PipeReader`, awaitable."""
 
     @property
@@ -35,7 +35,7 @@ class PipeReader(_drive.Twin[SyncReader], Reading):
         return self.sync.pending_bytes
 
 
-class PipeWriter(_drive.Twin[SyncWriter], Writing):
+class PipeWriter(_drive.DescriptorTwin[SyncWriter], Writing):
     """The end that bytes go into; `unixipc.PipeWriter`, awaitable."""
 
     @property

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Child", "Process", "fork", "spawn", "wait_any"]
 
 
-class Process(_drive.Twin[process.Process]):
+class Process(_drive.DescriptorTwin[process.Process]):
     """Any process, held by a pidfd; `unixipc.Process`, awaitable."""
 
     def __init__(self, pid: int | process.Process) -> None:

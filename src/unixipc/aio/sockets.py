@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Connection", "Datagrams", "Listener", "bind", "connect", "listen", "pair"]
 
 
-class Connection(_drive.Twin[sockets.Connection], Reading, Writing):
+class Connection(_drive.DescriptorTwin[sockets.Connection], Reading, Writing):
     """One end of a connection; `unixipc.sockets.Connection`, awaitable."""
 
     @property
@@ -63,7 +63,7 @@ class Connection(_drive.Twin[sockets.Connection], Reading, Writing):
         self.sync.shutdown_write()
 
 
-class Listener(_drive.Twin[sockets.Listener]):
+class Listener(_drive.DescriptorTwin[sockets.Listener]):
     """A socket that others connect to; `unixipc.sockets.Listener`, awaitable; ``async for`` accepts for ever."""
 
     @property
@@ -89,7 +89,7 @@ class Listener(_drive.Twin[sockets.Listener]):
             yield await self.accept()
 
 
-class Datagrams(_drive.Twin[sockets.Datagrams]):
+class Datagrams(_drive.DescriptorTwin[sockets.Datagrams]):
     """A datagram socket; `unixipc.sockets.Datagrams`, awaitable."""
 
     @property

@@ -109,9 +109,9 @@ class Receiver:
     def run(self, journal: Journal) -> int:
         """The receiver process: its exit status."""
         self.journal = journal
-        self.carrier.start_receiving()
         began = time.monotonic()
         try:
+            self.carrier.start_receiving()
             while self._receive_item():
                 pass
         except (EOFError, PeerGone) as error:

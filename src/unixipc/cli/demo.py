@@ -44,7 +44,7 @@ def _complete(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> 
 def demo(name: str | None, args: tuple[str, ...], as_list: bool, source: bool) -> None:
     """Run our twin of a program of Beej's Guide to Unix IPC, with its ARGS; without NAME, list them.
 
-    speak and tick, echos and echoc are pairs: run them in two terminals.
+    speak and tick, kirk and spock, echos and echoc are pairs: run them in two terminals.
     """
     known = programs()
     if name is None or as_list:

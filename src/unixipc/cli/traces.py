@@ -1,9 +1,16 @@
-"""What a run could leave on the machine: children, descriptors, names in its folder. Compared before and after."""
+"""What a run could leave on the machine: children, descriptors, names in its folder, System V objects."""
 
 from __future__ import annotations
 
 import os
 from contextlib import suppress
+
+from .. import sysv
+from ..process import Process
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Traces:
@@ -11,11 +18,11 @@ class Traces:
 
     def __init__(self, folder: str) -> None:
         self.folder = folder
-        self._before = _descriptors() | _children()
+        self._before = _descriptors() | _children() | _system_v()
 
     def left_behind(self) -> list[str]:
-        """A line for each child (zombies too), descriptor and name that was not there before."""
-        after = _descriptors() | _children()
+        """A line for each child (zombies too), descriptor, name and System V object that was not there before."""
+        after = _descriptors() | _children() | _system_v()
         new = [text for key, text in sorted(after.items()) if self._before.get(key) != text]
         names = sorted(os.listdir(self.folder)) if os.path.isdir(self.folder) else []
         return new + [f"path {os.path.join(self.folder, name)}" for name in names]
@@ -41,3 +48,38 @@ def _children() -> dict[str, str]:
         if int(parent) == os.getpid():
             found[f"child {pid}"] = f"child {name}) state {state}"
     return found
+
+
+def _system_v() -> dict[str, str]:
+    """The kernel does not say whose an object is. Ours is what this user made and no living stranger has used."""
+    me = os.geteuid()
+    return {text: text for text, uid, pids in _objects() if uid == me and not any(map(_is_a_stranger, pids))}
+
+
+def _objects() -> Iterator[tuple[str, int, tuple[int, ...]]]:
+    """Every System V object: what to call it, who made it, which processes are known to have used it."""
+    for queue in sysv.queues():
+        pids: tuple[int, ...] = (queue.last_sender_pid, queue.last_receiver_pid)
+        yield f"message queue {queue.id}", queue.permissions.creator_uid, pids
+    for each in sysv.semaphore_sets():
+        yield f"semaphore set {each.id}", each.permissions.creator_uid, _last_pids(each.id)
+    for segment in sysv.segments():
+        pids = (segment.creator_pid, segment.last_pid)
+        yield f"shared memory {segment.id}", segment.permissions.creator_uid, pids
+
+
+def _last_pids(set_id: int) -> tuple[int, ...]:
+    with suppress(OSError):  # removed while we looked, or not ours to read
+        return tuple(semaphore.last_pid for semaphore in sysv.SemaphoreSet(set_id))
+    return ()
+
+
+def _is_a_stranger(pid: int) -> bool:
+    """Whether this process lives and is not this one (our children have ended)."""
+    if pid in (0, os.getpid()):
+        return False
+    try:
+        with Process(pid) as process:
+            return not process.has_ended()
+    except ProcessLookupError:
+        return False

@@ -1,4 +1,4 @@
-"""Who holds what: facts about other processes, read from /proc. So far: pipes and FIFOs.
+"""Who holds what, and what nobody holds: facts about other processes. So far: pipes, FIFOs, System V objects.
 
 >>> import os
 >>> from unixipc import inspector, pipe
@@ -9,5 +9,6 @@
 """
 
 from .pipes import Holder, holders
+from .system_v import Limit, Orphan, limits, orphans
 
-__all__ = ["Holder", "holders"]
+__all__ = ["Holder", "Limit", "Orphan", "holders", "limits", "orphans"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 from .._record import record
 
@@ -10,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["OpenFile", "command_of", "open_files"]
+__all__ = ["OpenFile", "calls_of", "command_of", "open_files", "owner_of", "processes", "shows_calls"]
 
 ACCESS_MODE = 0o3
 
@@ -26,9 +27,14 @@ class OpenFile:
     flags: int
 
 
+def processes() -> list[int]:
+    """The pid of every process that can be seen from here."""
+    return sorted(int(name) for name in os.listdir("/proc") if name.isdigit())
+
+
 def open_files() -> Iterator[OpenFile]:
     """Every descriptor of every process that this one may look into, by pid and number."""
-    for pid in sorted(int(name) for name in os.listdir("/proc") if name.isdigit()):
+    for pid in processes():
         yield from _open_files_of(pid)
 
 
@@ -61,3 +67,26 @@ def command_of(pid: int) -> str:
             return name.read().rstrip("\n")
     except OSError:
         return ""
+
+
+def shows_calls() -> bool:
+    """Whether this kernel shows which system call a thread sleeps in. -- proc_pid_syscall(5)"""
+    return os.path.exists("/proc/self/syscall")
+
+
+def calls_of(pid: int) -> Iterator[tuple[int, int]]:
+    """For each thread that sleeps in a system call: the call's number and its first argument.
+
+    PermissionError if we may not look, FileNotFoundError or ProcessLookupError once it has ended.
+    """
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with suppress(FileNotFoundError, ProcessLookupError), open(f"/proc/{pid}/task/{thread}/syscall") as line:
+            words = line.read().split()
+            if len(words) > 2:  # else it runs, or sleeps outside a call
+                yield int(words[0]), int(words[1], 16)
+
+
+def owner_of(pid: int) -> int:
+    """Its effective user."""
+    with open(f"/proc/{pid}/status") as lines:
+        return next(int(line.split()[2]) for line in lines if line.startswith("Uid:"))

@@ -11,6 +11,7 @@ SIGKILL is sent by the kernel's own hand: no handler, no ``finally``, no flush r
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import select
@@ -122,7 +123,8 @@ def _kill_later(pidfd: Descriptor, seconds: float) -> None:
     with pidfd:
         ended, _, _ = select.select([pidfd], [], [], seconds)
         if not ended:
-            signal.pidfd_send_signal(pidfd.fileno(), signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it has ended by itself since, and was waited for
+                signal.pidfd_send_signal(pidfd.fileno(), signal.SIGKILL)
 
 
 def random_moments(count: int, longest_seconds: float, seed: int = 0) -> Iterator[float]:

@@ -14,7 +14,10 @@ __all__ = ["ClosableContract"]
 
 
 class ClosableContract:
-    """Subclass it with `make` (a fresh handle, and who else must be closed), and `wait_forever` (a call that waits)."""
+    """Subclass it with `make` (a fresh handle, and who else must be closed), and `wait_forever` (a call that waits).
+
+    And with `use`, if it has no descriptor.
+    """
 
     def make(self, form: Form) -> tuple[Any, list[Any]]:
         """(the handle, other handles to close at the end)."""
@@ -23,6 +26,10 @@ class ClosableContract:
     def wait_forever(self, handle: Any) -> tuple[Any, ...]:
         """(a waiting method that will not be satisfied, its arguments...)."""
         raise NotImplementedError
+
+    def use(self, handle: Any) -> tuple[Any, ...]:
+        """(a method that needs the handle open, its arguments...); here the number of its descriptor."""
+        return (handle.fileno,)
 
     def test_closing_twice_is_fine(self, form: Form) -> None:
         """And `closed` tells the truth before and after."""
@@ -40,7 +47,7 @@ class ClosableContract:
         handle.close()
 
         async def main() -> None:
-            await form.fails(ClosedError, handle.fileno)
+            await form.fails(ClosedError, *self.use(handle))
             await form.fails(ClosedError, *self.wait_forever(handle))
 
         form.run(main)

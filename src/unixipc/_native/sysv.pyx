@@ -1,0 +1,1372 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
+# cython: binding=False, embedsignature=True, embedsignature.format=clinic
+"""System V objects: one thin function a call, and handles whose tries never leave the interpreter's lock.
+
+A try (IPC_NOWAIT) of a small message or of a semaphore takes less time than handing the interpreter to another thread
+and back, so it keeps it. What sleeps (``..._in_kernel``) gives it up, makes one system call and raises InterruptedError
+when a signal ended it: `unixipc._wait.in_kernel` repeats it.
+
+The kernel copies messages into memory of ours only: a bad buffer would destroy the message (EFAULT).
+"""
+
+cimport cython
+from cpython.buffer cimport Py_buffer, PyBUF_SIMPLE, PyBuffer_FillInfo, PyBuffer_Release
+from cpython.buffer cimport PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.long cimport PyLong_AsLong, PyLong_CheckExact
+from cpython.number cimport PyNumber_Index
+from libc.errno cimport E2BIG, EACCES, EAGAIN, EFBIG, EIDRM, EINTR, EINVAL, ENOMEM, ENOMSG, ERANGE, errno
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy
+
+from weakref import ref
+
+from unixipc.errors import ClosedError, ObjectRemoved
+from unixipc._native.descriptor import waiting_module
+
+cdef extern from *:
+    """
+    #include "uipc.h"
+    #include <sched.h>
+    #include <sys/ipc.h>
+    #include <sys/msg.h>
+    #include <sys/sem.h>
+    #include <sys/shm.h>
+
+    /* Newer than some C libraries; the kernel's numbers. */
+    #ifndef MSG_COPY
+    #define MSG_COPY 040000
+    #endif
+    #ifndef MSG_STAT_ANY
+    #define MSG_STAT_ANY 13
+    #endif
+    #ifndef SEM_STAT_ANY
+    #define SEM_STAT_ANY 20
+    #endif
+    #ifndef SHM_STAT_ANY
+    #define SHM_STAT_ANY 15
+    #endif
+    #ifndef SHM_EXEC
+    #define SHM_EXEC 0100000
+    #endif
+
+    #define UIPC_QUICK 16384 /* beyond it a copy takes longer than giving the interpreter away and back */
+
+    union uipc_semun { int val; struct semid_ds *buf; unsigned short *array; struct seminfo *info; };
+    struct uipc_message { long type; char body[UIPC_QUICK + 1]; };
+    """
+    ctypedef long time_t
+    struct ipc_perm:
+        int key "__key"
+        unsigned int uid, gid, cuid, cgid
+        unsigned int mode
+    struct msqid_ds:
+        ipc_perm msg_perm
+        unsigned long used "__msg_cbytes"
+        unsigned long msg_qnum, msg_qbytes
+        int msg_lspid, msg_lrpid
+        time_t msg_stime, msg_rtime, msg_ctime
+    struct msginfo:
+        int msgpool, msgmap, msgmax, msgmnb, msgmni, msgtql
+    struct semid_ds:
+        ipc_perm sem_perm
+        time_t sem_otime, sem_ctime
+        unsigned long sem_nsems
+    struct seminfo:
+        int semmni, semmns, semmsl, semopm, semvmx, semaem, semusz
+    struct shmid_ds:
+        ipc_perm shm_perm
+        size_t shm_segsz
+        time_t shm_atime, shm_dtime, shm_ctime
+        int shm_cpid, shm_lpid
+        unsigned long shm_nattch
+    struct shminfo:
+        unsigned long shmmax, shmmni, shmall
+    struct shm_info:
+        int used_ids
+        unsigned long shm_tot, shm_rss, shm_swp
+    struct sembuf:
+        unsigned short sem_num
+        short sem_op, sem_flg
+    union uipc_semun:
+        int val
+        semid_ds *buf
+        unsigned short *array
+        seminfo *info
+    struct uipc_message:
+        long type
+        char *body
+    int msgget(int, int) nogil
+    int msgsnd(int, const void *, size_t, int) nogil
+    ssize_t msgrcv(int, void *, size_t, long, int) nogil
+    int msgctl(int, int, msqid_ds *) nogil
+    int semget(int, int, int) nogil
+    int semop(int, sembuf *, size_t) nogil
+    int semctl(int, int, int, ...) nogil
+    int shmget(int, size_t, int) nogil
+    void *shmat(int, const void *, int) nogil
+    int shmdt(const void *) nogil
+    int shmctl(int, int, shmid_ds *) nogil
+    int unshare(int) nogil
+    time_t time(time_t *) nogil
+    int getpid() nogil
+    enum:
+        UIPC_QUICK
+        IPC_NOWAIT, IPC_EXCL, IPC_RMID, IPC_SET, IPC_STAT, IPC_INFO
+        MSG_NOERROR, MSG_EXCEPT, MSG_COPY, MSG_STAT_ANY, MSG_INFO
+        SEM_UNDO, GETPID, GETVAL, GETALL, GETNCNT, GETZCNT, SETVAL, SETALL, SEM_STAT_ANY, SEM_INFO
+        SHM_RDONLY, SHM_RND, SHM_REMAP, SHM_EXEC, SHM_LOCK, SHM_UNLOCK, SHM_STAT_ANY, SHM_INFO
+        CLONE_NEWIPC, CLONE_NEWUSER
+        SHRT_MAX, SHRT_MIN
+
+cdef enum:
+    MOST_ON_STACK = 32    # operations of one semop
+    QUICK_PAGES = 1 << 20  # bytes whose pages are let go in less time than giving the interpreter away and back takes
+    MOST_VALUE = 32767    # SEMVMX
+    LONGEST_NAMED = 65535
+
+cdef inline long whole(number) except? -1:
+    """An int, and nothing that would have to be cut to be one."""
+    return PyLong_AsLong(number if PyLong_CheckExact(number) else PyNumber_Index(number))
+
+
+_refusal = None  # unixipc.sysv._refusal, imported at the first refusal: it imports us
+
+
+cdef object refused(int code, str call, Handle handle):
+    """The exception for errno, with the object's name, the meaning and the limit that was hit."""
+    global _refusal
+    if code == EINTR:
+        return InterruptedError(code, "interrupted")
+    if _refusal is None:
+        from unixipc.sysv import _refusal as module
+        _refusal = module
+    if handle.id >= 0 and not handle.open:  # closed under the call: that comes first
+        return handle.closed_error()
+    gone = code == EIDRM or (code == EINVAL and handle.open and handle.is_gone())
+    return _refusal.refusal(code, call, handle.name, gone)
+
+
+@cython.auto_pickle(False)
+cdef class Handle:
+    """A System V object by its id, as this process uses it. Closing it changes nothing in the kernel.
+
+    A temporary object is removed when the handle is closed or forgotten, by the process that made it.
+    """
+
+    cdef readonly int id
+    cdef int key_number
+    cdef bint open
+    cdef int maker           # of a temporary object: the process that removes it
+    cdef list sleepers
+    cdef int sleeping_in     # the process whose threads those are: a forked one starts anew
+    cdef object __weakref__
+
+    def __cinit__(self, *args, **kwargs):
+        self.id = -1
+
+    cdef void fill(self, int number, int key, bint temporary) noexcept:
+        """No Python code runs, so that no signal handler can come between making an object and owning it."""
+        self.id, self.key_number, self.open = number, key, True
+        self.maker = getpid() if temporary else 0
+
+    cdef int number(self) except -1:
+        if not self.open:
+            raise self.closed_error()
+        return self.id
+
+    cdef object closed_error(self):
+        return ClosedError(f"{type(self).__name__} {self.name} is closed")
+
+    cdef int remove_id(self) noexcept nogil:
+        return EINVAL
+
+    cdef bint is_gone(self) noexcept:
+        return False
+
+    @property
+    def name(self):
+        """What errors call it: the key, or the id of an object without one."""
+        which = f"key 0x{<unsigned int>self.key_number:08x}" if self.key_number else "private"
+        return which if self.id < 0 else f"{which} (id {self.id})"
+
+    @property
+    def key_value(self):
+        """The key as the kernel has it, a signed C int; 0 for a private object."""
+        return self.key_number
+
+    @property
+    def closed(self):
+        """Whether this handle was closed; the object may live on."""
+        return not self.open
+
+    def check_open(self):
+        """`ClosedError` once this handle is closed."""
+        self.number()
+
+    def close(self):
+        """Forget the object; a temporary one is removed by the process that made it. Twice is fine.
+
+        Threads that wait in this handle wake up with `ClosedError`.
+        """
+        if not self.open:
+            return
+        self.open = False
+        try:
+            for wake in tuple(self.sleepers or ()) if self.sleeping_in == getpid() else ():
+                wake()
+        finally:
+            self.remove_if_temporary()
+
+    def remove_if_temporary(self):
+        """What happens at the end, at the latest when the interpreter ends."""
+        if self.maker == getpid():
+            self.remove_id()
+        self.maker = 0
+
+    def add_sleeper(self, wake):
+        """Note what to call when this handle closes."""
+        if self.sleepers is None or self.sleeping_in != getpid():
+            self.sleepers, self.sleeping_in = [], getpid()
+        self.sleepers.append(wake)
+
+    def remove_sleeper(self, wake):
+        """It looks after itself again."""
+        if self.sleepers and wake in self.sleepers:
+            self.sleepers.remove(wake)
+
+    def __enter__(self):
+        self.number()
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+
+    def __repr__(self):
+        return f"<{type(self).__name__} {self.name}{'' if self.open else ' closed'}>"
+
+    def __dealloc__(self):
+        if self.maker and self.maker == getpid():
+            self.remove_id()
+
+
+# queues ---------------------------------------------------------------------------------------------------------------
+
+@cython.no_gc
+@cython.freelist(64)
+cdef class Message:
+    """What one receive brought: `type` (from 1 up), `body` (bytes, or what the codec made), `truncated`."""
+
+    cdef readonly long type
+    cdef readonly object body
+    cdef readonly bint truncated
+
+    __match_args__ = ("type", "body", "truncated")
+
+    def __init__(self, long type, body, bint truncated=False):
+        self.type, self.body, self.truncated = type, body, truncated
+
+    def __eq__(self, other):
+        if not isinstance(other, Message):
+            return NotImplemented
+        cdef Message that = other
+        return self.type == that.type and self.truncated == that.truncated and self.body == that.body
+
+    def __hash__(self):
+        return hash((self.type, self.body, self.truncated))
+
+    def __reduce__(self):
+        return Message, (self.type, self.body, self.truncated)
+
+    def __repr__(self):
+        return f"Message(type={self.type}, body={self.body!r}{', truncated=True' if self.truncated else ''})"
+
+
+cdef Message message_of(long type, object body, bint truncated):
+    cdef Message result = Message.__new__(Message)
+    result.type, result.body, result.truncated = type, body, truncated
+    return result
+
+
+cdef struct Selection:
+    long type     # what msgrcv(2) takes: 0 any, t that type, -t the lowest type up to t
+    int flags
+    Py_ssize_t most
+    bint truncate
+
+
+cdef bint fits(long type, Selection *what) noexcept:
+    """Whether msgrcv(2) would choose among messages of this type."""
+    if what.type == 0:
+        return True
+    if what.type < 0:
+        return type <= -what.type
+    return (type != what.type) == (what.flags & MSG_EXCEPT != 0)
+
+
+cdef class QueueCalls(Handle):
+    """A queue's tries and waits."""
+
+    cdef public object codec
+    cdef Py_ssize_t room     # how long a message we are ready for; grows when a longer one is met
+    cdef list kept           # empty messages that came too late for a cancelled receive, and found no room again
+
+    def __cinit__(self, *args, **kwargs):
+        self.room = 8192
+
+    cdef int remove_id(self) noexcept nogil:
+        return 0 if msgctl(self.id, IPC_RMID, NULL) == 0 else errno
+
+    cdef bint is_gone(self) noexcept:
+        cdef msqid_ds now
+        return msgctl(self.id, IPC_STAT, &now) < 0 and (errno == EINVAL or errno == EIDRM)
+
+    cdef object encoded(self, body):
+        return body if self.codec is None else self.codec.encode(body)
+
+    cdef int put(self, object body, long type, int flags) except -1:
+        """0, or the errno that says "not now"."""
+        cdef Py_buffer view
+        if isinstance(body, bytes):
+            return self.put_bytes(PyBytes_AS_STRING(body), PyBytes_GET_SIZE(body), type, flags)
+        PyObject_GetBuffer(body, &view, PyBUF_SIMPLE)
+        try:
+            return self.put_bytes(<char *>view.buf, view.len, type, flags)
+        finally:
+            PyBuffer_Release(&view)
+
+    cdef int put_bytes(self, const char *body, Py_ssize_t n, long type, int flags) except -1:
+        cdef uipc_message small
+        cdef uipc_message *message = &small
+        cdef int number = self.number(), rc, code
+        if n > UIPC_QUICK:
+            message = <uipc_message *>malloc(sizeof(long) + n)
+            if message == NULL:
+                raise MemoryError()
+        message.type = type
+        memcpy(message.body, body, n)
+        if flags & IPC_NOWAIT and n <= UIPC_QUICK:
+            rc = msgsnd(number, message, n, flags)
+            code = errno
+        else:
+            with nogil:
+                rc = msgsnd(number, message, n, flags)
+                code = errno
+        if message != &small:
+            free(message)
+        if rc == 0:
+            return 0
+        if code == EAGAIN and flags & IPC_NOWAIT:
+            return code
+        if code == EINVAL and type < 1:
+            raise wrong_type("msgsnd(2)", type)
+        raise refused(code, "msgsnd(2)", self)
+
+    def try_send(self, body, type=1):
+        """Put one message into the queue; False while there is no room. -- msgsnd(2)"""
+        return self.put(self.encoded(body), whole(type), IPC_NOWAIT) == 0
+
+    def send(self, body, type=1, timeout=None):
+        """Put one message into the queue, waiting for room. -- msgsnd(2)"""
+        raw = self.encoded(body)
+        if self.put(raw, whole(type), IPC_NOWAIT):
+            waiting_module().in_kernel(self.send_in_kernel, raw, type, timeout=timeout, name=self.name, on=self)
+
+    def send_in_kernel(self, raw, long type):
+        """One sleeping msgsnd; True."""
+        return self.put(raw, type, 0) == 0
+
+    cdef Message take(self, Selection *what, int flags):
+        """The message, None for not now."""
+        cdef uipc_message small
+        cdef uipc_message *message
+        cdef Py_ssize_t most
+        cdef ssize_t got
+        cdef int number, code, cut    # cut: our buffer is shorter than asked for, so nothing may be cut to fit into it
+        while True:  # ends: each turn takes a longer message than the one before
+            number = self.number()
+            most = self.room
+            cut = MSG_NOERROR
+            if 0 <= what.most < most:
+                most = what.most + what.truncate
+                cut = 0
+            message = &small
+            if most > UIPC_QUICK:
+                message = <uipc_message *>malloc(sizeof(long) + most)
+                if message == NULL:
+                    raise MemoryError()
+            if flags & IPC_NOWAIT and most <= UIPC_QUICK:
+                got = msgrcv(number, message, most, what.type, (what.flags | flags) & ~cut)
+                code = errno
+            else:
+                with nogil:
+                    got = msgrcv(number, message, most, what.type, (what.flags | flags) & ~cut)
+                    code = errno
+            try:
+                if got >= 0:
+                    truncated = what.truncate and got > what.most
+                    body = PyBytes_FromStringAndSize(message.body, what.most if truncated else got)
+                    return message_of(message.type, body, truncated)
+            finally:
+                if message != &small:
+                    free(message)
+            if code == ENOMSG and flags & IPC_NOWAIT:
+                return None
+            if code != E2BIG or not cut:
+                raise refused(code, "msgrcv(2)", self)
+            self.room *= 2
+
+    def decoded(self, Message message):
+        """The same with its body as the codec reads it; if that fails, the error has the `message`: it is not lost."""
+        if message is None or self.codec is None:
+            return message
+        try:
+            message.body = self.codec.decode(message.body)
+        except BaseException as error:
+            error.message = message
+            error.add_note("the message as it came is this exception's `message`")
+            raise
+        return message
+
+    cdef Message first_kept(self, Selection *what):
+        cdef Message each, found = None
+        for each in self.kept:
+            if not fits(each.type, what):
+                continue
+            if found is None or (what.type < 0 and each.type < found.type):
+                found = each
+        if found is not None:
+            self.kept = [each for each in self.kept if each is not found]
+        return found
+
+    cdef Message take_now(self, Selection *what):
+        if self.kept:
+            self.number()
+            found = self.first_kept(what)
+            if found is not None:
+                return found
+        return self.take(what, IPC_NOWAIT)
+
+    def try_receive(self, type=None, up_to=None, other_than=None, max_bytes=None, bint truncate=False):
+        """The message that `receive` would give, None if none is there. -- msgrcv(2)"""
+        cdef Selection what = selection(type, up_to, other_than, max_bytes, truncate)
+        cdef Message message = self.take_now(&what)
+        return message if self.codec is None else self.decoded(message)
+
+    def receive(self, type=None, up_to=None, other_than=None, max_bytes=None, bint truncate=False, timeout=None):
+        """Wait for a message and take it. -- msgrcv(2)"""
+        cdef Selection what = selection(type, up_to, other_than, max_bytes, truncate)
+        cdef Message message = self.take_now(&what)
+        if message is None:
+            waits = waiting_module().in_kernel
+            args = (what.type, what.flags, what.most, what.truncate)
+            message = waits(self.receive_in_kernel, *args, timeout=timeout, name=self.name, on=self)
+        return message if self.codec is None else self.decoded(message)
+
+    def receive_in_kernel(self, long type, int flags, Py_ssize_t most, bint truncate):
+        """One sleeping msgrcv; the raw message."""
+        cdef Selection what = Selection(type, flags, most, truncate)
+        return self.take(&what, 0)
+
+    def wait_until_there(self, type=None, up_to=None, other_than=None, timeout=None):
+        """Wait until such a message is there, and leave it there: True. An empty message cannot be left: it comes back.
+
+        A message that is longer than the buffer stays (E2BIG), and every message but an empty one is longer than 0.
+        """
+        cdef Selection what = selection(type, up_to, other_than, None, False)
+        waits = waiting_module().in_kernel
+        return waits(self.look_in_kernel, what.type, what.flags, timeout=timeout, name=self.name, on=self)
+
+    def look_in_kernel(self, long type, int flags):
+        """One sleeping msgrcv into no room at all."""
+        cdef uipc_message small
+        cdef int number = self.number(), code
+        cdef ssize_t got
+        with nogil:
+            got = msgrcv(number, &small, 0, type, flags)
+            code = errno
+        if got >= 0:
+            return message_of(small.type, b"", False)
+        if code == E2BIG:
+            return True
+        raise refused(code, "msgrcv(2)", self)
+
+    def give_back(self, message):
+        """Undo the receiving of a raw message: to the end of the queue, or if it is full, to our next receive."""
+        try:
+            if self.open and self.put(message.body, message.type, IPC_NOWAIT) == 0:
+                return
+        except ObjectRemoved:
+            return  # it would have gone with the queue
+        except OSError:
+            pass  # we may receive, and not send
+        self.kept = (self.kept or []) + [message]
+
+    def close(self):
+        """Forget the queue; a temporary one is removed. Threads that wait in this handle get `ClosedError`."""
+        kept, self.kept = self.kept, None
+        for message in kept or ():
+            try:
+                self.give_back(message)
+            except OSError:
+                break  # the queue is gone, and they would be gone with it
+        Handle.close(self)
+
+    def peek(self, Py_ssize_t index=0):
+        """A copy of the message at `index` in the order of arrival, None past the end. -- msgrcv(2), MSG_COPY"""
+        if index < 0:
+            raise ValueError(f"a message's index is at least 0, not {index}")
+        cdef Selection what = Selection(index, MSG_COPY, -1, False)
+        cdef Message message = self.take(&what, IPC_NOWAIT)
+        return message if self.codec is None else self.decoded(message)
+
+    def status(self):
+        """What IPC_STAT gives, as a tuple."""
+        cdef msqid_ds now
+        cdef int number = self.number()
+        if msgctl(number, IPC_STAT, &now) < 0:
+            raise refused(errno, "msgctl(IPC_STAT)", self)
+        return queue_fields(number, &now)
+
+    def change(self, long uid=-1, long gid=-1, int mode=-1, long capacity_bytes=-1):
+        """Change the fields that are not -1. -- msgctl(2), IPC_SET"""
+        cdef msqid_ds now
+        cdef int number = self.number()
+        if msgctl(number, IPC_STAT, &now) < 0 and (
+                errno != EACCES or msgctl(slot_of(number), MSG_STAT_ANY, &now) != number):
+            raise refused(errno, "msgctl(IPC_STAT)", self)
+        change_permissions(&now.msg_perm, uid, gid, mode)
+        if capacity_bytes >= 0:
+            now.msg_qbytes = capacity_bytes
+        if msgctl(number, IPC_SET, &now) < 0:
+            raise refused(errno, "msgctl(IPC_SET)", self)
+
+    def remove(self):
+        """Remove the queue and every message in it; who waits there gets `ObjectRemoved`. -- msgctl(2), IPC_RMID"""
+        self.number()
+        cdef int code = self.remove_id()
+        self.maker = 0
+        if code:
+            raise refused(code, "msgctl(IPC_RMID)", self)
+
+
+cdef Selection selection(type, up_to, other_than, max_bytes, bint truncate) except *:
+    """What msgrcv(2) wants to know."""
+    cdef Selection what = Selection(0, MSG_NOERROR if truncate else 0, -1, truncate)
+    if type is not None:
+        what.type = checked_type(type)
+    if up_to is not None:
+        what.type = -checked_type(up_to)
+    if other_than is not None:
+        what.type = checked_type(other_than)
+        what.flags |= MSG_EXCEPT
+    if (type is not None) + (up_to is not None) + (other_than is not None) > 1:
+        raise ValueError("choose by type, by up_to or by other_than, not by several of them")
+    if max_bytes is not None:
+        what.most = max_bytes
+        if what.most < 0:
+            raise ValueError(f"max_bytes must be at least 0, not {max_bytes}")
+    elif truncate:
+        raise ValueError("truncate needs max_bytes: how much to keep")
+    return what
+
+
+cdef long checked_type(type) except -1:
+    cdef long number = whole(type)
+    if number < 1:
+        raise wrong_type("msgrcv(2)", number)
+    return number
+
+
+def wrong_type(str call, number):
+    """What the kernel says of a type below 1, in words."""
+    from unixipc._call import failure
+    return failure(EINVAL, call, None, f"message types start at 1, this is {number}")
+
+
+cdef int slot_of(int number) noexcept:
+    """Where the kernel's table has this id: an owner without read permission may still change what he owns."""
+    return number & 0x7FFF
+
+
+cdef void change_permissions(ipc_perm *perm, long uid, long gid, int mode) noexcept:
+    if uid >= 0:
+        perm.uid = uid
+    if gid >= 0:
+        perm.gid = gid
+    if mode >= 0:
+        perm.mode = mode
+
+
+cdef tuple permissions(ipc_perm *perm):
+    return perm.key, perm.mode, perm.uid, perm.gid, perm.cuid, perm.cgid
+
+
+cdef tuple queue_fields(int number, msqid_ds *now):
+    return (number, permissions(&now.msg_perm), now.msg_qnum, now.used, now.msg_qbytes, now.msg_lspid, now.msg_lrpid,
+            now.msg_stime, now.msg_rtime, now.msg_ctime)
+
+
+def get_queue(cls, int key, int flags, bint temporary=False):
+    """The queue of this key as an object of class `cls`. -- msgget(2)"""
+    cdef QueueCalls queue = cls.__new__(cls)
+    queue.key_number = key
+    cdef int number = msgget(key, flags)
+    if number < 0:
+        raise refused(errno, "msgget(2)", queue)
+    queue.fill(number, key, temporary)
+    return queue
+
+
+def adopt(Handle handle, int number):
+    """Make a new handle stand for an id; its key becomes known if we may read it."""
+    if handle.open:
+        raise RuntimeError(f"{handle!r} is open already")
+    if number < 0:
+        raise ValueError(f"an id is a number from 0 up, not {number}")
+    handle.fill(number, 0, False)
+
+
+def know_key(Handle handle, int key):
+    """The key of an adopted id."""
+    handle.key_number = key
+
+
+# semaphore sets -------------------------------------------------------------------------------------------------------
+
+cdef class Operations:
+    """The operations of one semop(2), checked and packed; `waiting` has the IPC_NOWAIT flags the caller asked for."""
+
+    cdef sembuf few[MOST_ON_STACK]
+    cdef sembuf *each
+    cdef Py_ssize_t count
+
+    def __cinit__(self, ops, bint undo, Py_ssize_t copies=1):
+        cdef Py_ssize_t i
+        self.count = len(ops)
+        self.each = self.few
+        if self.count * copies > MOST_ON_STACK:
+            self.each = <sembuf *>malloc(self.count * copies * sizeof(sembuf))
+            if self.each == NULL:
+                raise MemoryError()
+        for i in range(self.count):
+            self.pack(&self.each[i], ops[i], undo)
+
+    def __dealloc__(self):
+        if self.each != self.few:
+            free(self.each)
+
+    cdef int pack(self, sembuf *one, op, bint undo) except -1:
+        if isinstance(op, tuple):
+            index, change = op
+            own_undo, nowait = undo, False
+        else:
+            index, change, nowait = op.index, op.change, op.nowait
+            own_undo = undo if op.undo is None else op.undo
+        one.sem_num = index_of(index)
+        one.sem_op = change_of(change)
+        one.sem_flg = (SEM_UNDO if own_undo else 0) | (IPC_NOWAIT if nowait else 0)
+        return 0
+
+    cdef void append_inverse(self) noexcept:
+        """Behind the operations, what takes them back: together they wait for the same and change nothing."""
+        cdef Py_ssize_t i
+        for i in range(self.count):
+            self.each[self.count + i] = self.each[self.count - 1 - i]
+            self.each[self.count + i].sem_op = -self.each[self.count + i].sem_op
+        self.count *= 2
+
+
+cdef unsigned short index_of(index) except? 65535:
+    index = PyNumber_Index(index)
+    if not 0 <= index <= LONGEST_NAMED:
+        raise semaphore_refusal(EFBIG, f"no set has a semaphore {index}")
+    return index
+
+
+cdef short change_of(change) except? -1:
+    change = PyNumber_Index(change)
+    if not SHRT_MIN <= change <= SHRT_MAX:
+        raise semaphore_refusal(ERANGE, f"a semaphore changes by at most {MOST_VALUE} at once, not by {change}")
+    return change
+
+
+def semaphore_refusal(int code, str why):
+    """What the kernel would say of a number that does not fit into its own types."""
+    from unixipc._call import failure
+    return failure(code, "semop(2)", None, why)
+
+
+cdef class SetCalls(Handle):
+    """A set's tries and waits."""
+
+    cdef int count    # semaphores in the set; 0: not known yet
+
+    cdef int remove_id(self) noexcept nogil:
+        return 0 if semctl(self.id, 0, IPC_RMID) == 0 else errno
+
+    cdef bint is_gone(self) noexcept:
+        cdef semid_ds now
+        cdef uipc_semun where
+        where.buf = &now
+        return semctl(self.id, 0, IPC_STAT, where) < 0 and (errno == EINVAL or errno == EIDRM)
+
+    cdef int change_one(self, unsigned short index, int by, bint undo) except -1:
+        """Try one operation now: 0, or EAGAIN."""
+        cdef sembuf one
+        one.sem_num, one.sem_op, one.sem_flg = index, by, IPC_NOWAIT | (SEM_UNDO if undo else 0)
+        if semop(self.number(), &one, 1) == 0:
+            return 0
+        cdef int code = errno
+        if code == EAGAIN:
+            return code
+        raise refused(code, "semop(2)", self)
+
+    cdef object wait_one(self, unsigned short index, int by, bint undo, timeout):
+        waits = waiting_module().in_kernel
+        waits(self.one_in_kernel, index, by, undo, timeout=timeout, name=self.name, on=self)
+
+    def one_in_kernel(self, unsigned short index, short by, bint undo):
+        """One sleeping semop of one operation; True."""
+        cdef sembuf one
+        cdef int number = self.number(), rc, code
+        one.sem_num, one.sem_op, one.sem_flg = index, by, SEM_UNDO if undo else 0
+        with nogil:
+            rc = semop(number, &one, 1)
+            code = errno
+        if rc == 0:
+            return True
+        raise refused(code, "semop(2)", self)
+
+    cdef int operate(self, Operations ops, bint now) except -1:
+        """One semop: 0, or EAGAIN when every operation had IPC_NOWAIT."""
+        cdef int number = self.number(), rc, code
+        cdef sembuf many[MOST_ON_STACK]
+        cdef sembuf *each = ops.each
+        cdef Py_ssize_t i
+        if now and ops.count <= MOST_ON_STACK:
+            memcpy(many, ops.each, ops.count * sizeof(sembuf))
+            each = many
+            for i in range(ops.count):
+                each[i].sem_flg |= IPC_NOWAIT
+            rc = semop(number, each, ops.count)
+            code = errno
+        else:
+            rc, code = self.operate_long(number, ops, now)
+        if rc == 0:
+            return 0
+        if code == EAGAIN and now:
+            return code
+        raise refused(code, "semop(2)", self)
+
+    cdef (int, int) operate_long(self, int number, Operations ops, bint now) noexcept:
+        cdef Py_ssize_t i
+        cdef int rc, code
+        cdef sembuf *each = ops.each
+        if now:
+            each = <sembuf *>malloc(ops.count * sizeof(sembuf))
+            if each == NULL:
+                return -1, ENOMEM
+            memcpy(each, ops.each, ops.count * sizeof(sembuf))
+            for i in range(ops.count):
+                each[i].sem_flg |= IPC_NOWAIT
+        with nogil:
+            rc = semop(number, each, ops.count)
+            code = errno
+        if now:
+            free(each)
+        return rc, code
+
+    def try_op(self, *ops, bint undo=False):
+        """All operations at once, or none: False if that is not possible now. -- semop(2)"""
+        return self.operate(Operations(ops, undo), True) == 0
+
+    def op(self, *ops, bint undo=False, timeout=None):
+        """All operations at once, in their order, waiting until that is possible. -- semop(2)"""
+        cdef Operations packed = Operations(ops, undo)
+        if self.operate(packed, True):
+            waiting_module().in_kernel(self.op_in_kernel, packed, timeout=timeout, name=self.name, on=self)
+
+    def op_in_kernel(self, Operations packed):
+        """One sleeping semop; True."""
+        return self.operate(packed, False) == 0
+
+    def wait_until_possible(self, ops, timeout=None):
+        """Wait until these operations could be done, without doing them; True.
+
+        They are done and taken back in one atomic step.
+        """
+        cdef Operations packed = Operations(ops, False, 2)
+        packed.append_inverse()
+        return waiting_module().in_kernel(self.op_in_kernel, packed, timeout=timeout, name=self.name, on=self)
+
+    def meet(self, arrive, complete, leave, withdraw, timeout=None):
+        """Arrive, then wait until we can leave; whether `complete` was possible in between. None: we could not arrive.
+
+        A wait that fails is withdrawn. Where that is not possible any more, everything has come together meanwhile:
+        then we leave, and a time-out was none. No Python code runs between the steps, so no signal handler does.
+        """
+        cdef Operations first = Operations(arrive, False), out = Operations(leave, False)
+        cdef Operations back = Operations(withdraw, False)
+        cdef Operations all_here = None if complete is None else Operations(complete, False)
+        if self.operate(first, True):
+            return None
+        done = False
+        try:
+            done = all_here is not None and self.operate(all_here, True) == 0
+            if self.operate(out, True):
+                waiting_module().in_kernel(self.op_in_kernel, out, timeout=timeout, name=self.name, on=self)
+        except BaseException as error:
+            if self.operate_on_id(back):
+                raise
+            if not self.operate_on_id(out) or not isinstance(error, TimeoutError):
+                raise
+        return done
+
+    cdef bint operate_on_id(self, Operations ops) noexcept:
+        """Without waiting, whether or not this handle is still open; whether it was done."""
+        cdef sembuf many[MOST_ON_STACK]
+        cdef Py_ssize_t i
+        for i in range(min(ops.count, MOST_ON_STACK)):
+            many[i] = ops.each[i]
+            many[i].sem_flg |= IPC_NOWAIT
+        return ops.count <= MOST_ON_STACK and semop(self.id, many, ops.count) == 0
+
+    cdef int control(self, int index, int command, uipc_semun argument, str call) except -1:
+        cdef int result = semctl(self.number(), index, command, argument)
+        if result < 0:
+            raise refused(errno, call, self)
+        return result
+
+    def get(self, int index, str what):
+        """`what` of one semaphore: value, last_pid, waiters, zero_waiters. -- semctl(2)"""
+        cdef uipc_semun nothing
+        nothing.val = 0
+        command = {"value": GETVAL, "last_pid": GETPID, "waiters": GETNCNT, "zero_waiters": GETZCNT}[what]
+        return self.control(index, command, nothing, "semctl(2)")
+
+    def set_value(self, int index, value):
+        """Reset one semaphore; every process's undo of it is forgotten. -- semctl(2), SETVAL"""
+        cdef uipc_semun argument
+        argument.val = checked_value(value)
+        self.control(index, SETVAL, argument, "semctl(SETVAL)")
+
+    def get_all(self):
+        """Every value at one moment. -- semctl(2), GETALL"""
+        cdef int n = self.size(), i
+        cdef uipc_semun argument
+        cdef unsigned short *values = <unsigned short *>malloc(n * sizeof(unsigned short) + 1)
+        if values == NULL:
+            raise MemoryError()
+        try:
+            argument.array = values
+            self.control(0, GETALL, argument, "semctl(GETALL)")
+            return tuple([values[i] for i in range(n)])
+        finally:
+            free(values)
+
+    def set_all(self, values):
+        """Reset every value at once; every undo is forgotten. -- semctl(2), SETALL"""
+        cdef int n = self.size(), i
+        cdef uipc_semun argument
+        wanted = [checked_value(value) for value in values]
+        if len(wanted) != n:
+            raise ValueError(f"the set has {n} semaphores, {len(wanted)} values were given")
+        cdef unsigned short *array = <unsigned short *>malloc(n * sizeof(unsigned short) + 1)
+        if array == NULL:
+            raise MemoryError()
+        try:
+            for i in range(n):
+                array[i] = wanted[i]
+            argument.array = array
+            self.control(0, SETALL, argument, "semctl(SETALL)")
+        finally:
+            free(array)
+
+    cpdef int size(self) except -1:
+        """How many semaphores the set has; that never changes. -- semctl(2), IPC_STAT"""
+        cdef semid_ds now
+        cdef uipc_semun argument
+        self.number()
+        if not self.count:
+            argument.buf = &now
+            self.control(0, IPC_STAT, argument, "semctl(IPC_STAT)")
+            self.count = now.sem_nsems
+        return self.count
+
+    def status(self):
+        """What IPC_STAT gives, as a tuple."""
+        cdef semid_ds now
+        cdef uipc_semun argument
+        argument.buf = &now
+        self.control(0, IPC_STAT, argument, "semctl(IPC_STAT)")
+        return set_fields(self.id, &now)
+
+    def change(self, long uid=-1, long gid=-1, int mode=-1):
+        """Change the fields that are not -1. -- semctl(2), IPC_SET"""
+        cdef semid_ds now
+        cdef uipc_semun argument
+        cdef int number = self.number()
+        argument.buf = &now
+        if semctl(number, 0, IPC_STAT, argument) < 0 and (
+                errno != EACCES or semctl(slot_of(number), 0, SEM_STAT_ANY, argument) != number):
+            raise refused(errno, "semctl(IPC_STAT)", self)
+        change_permissions(&now.sem_perm, uid, gid, mode)
+        self.control(0, IPC_SET, argument, "semctl(IPC_SET)")
+
+    def remove(self):
+        """Remove the set at once; who waits in it gets `ObjectRemoved`. -- semctl(2), IPC_RMID"""
+        self.number()
+        cdef int code = self.remove_id()
+        self.maker = 0
+        if code:
+            raise refused(code, "semctl(IPC_RMID)", self)
+
+
+cdef int checked_value(value) except -1:
+    value = PyNumber_Index(value)
+    if not 0 <= value <= MOST_VALUE:
+        raise semaphore_refusal(ERANGE, f"a semaphore's value is 0..{MOST_VALUE} (SEMVMX), not {value}")
+    return value
+
+
+cdef tuple set_fields(int number, semid_ds *now):
+    return number, permissions(&now.sem_perm), now.sem_nsems, now.sem_otime, now.sem_ctime
+
+
+def get_set(cls, int key, int count, int flags, bint temporary=False):
+    """The set of this key as an object of class `cls`. -- semget(2)"""
+    cdef SetCalls made = cls.__new__(cls)
+    made.key_number = key
+    cdef int number = semget(key, count, flags)
+    if number < 0:
+        raise refused(errno, "semget(2)", made)
+    made.fill(number, key, temporary)
+    made.count = count if flags & IPC_EXCL or not key else 0  # a set that was there may have more
+    return made
+
+
+cdef class OneSemaphore:
+    """One semaphore of a set."""
+
+    cdef readonly SetCalls set
+    cdef readonly int index
+
+    def __cinit__(self, *args, **kwargs):
+        self.index = -1
+
+    def __init__(self, SetCalls owner, index):
+        self.set, self.index = owner, index_of(index)
+
+    cdef SetCalls owner(self):
+        if self.set is None:
+            raise RuntimeError("this semaphore was made without a set")
+        return self.set
+
+    def acquire(self, n=1, bint undo=False, timeout=None):
+        """Take `n` from the value, waiting until it is that large. -- semop(2)
+
+        `undo`: given back when this process ends, however it does (SEM_UNDO).
+        """
+        cdef long by = whole(n)
+        if by < 1 or by > MOST_VALUE:
+            raise wrong_step("acquire", by)
+        if self.owner().change_one(self.index, -by, undo):
+            self.set.wait_one(self.index, -by, undo, timeout)
+
+    def try_acquire(self, n=1, bint undo=False):
+        """Take `n` from the value now; False if it is smaller. -- semop(2)"""
+        cdef long by = whole(n)
+        if by < 1 or by > MOST_VALUE:
+            raise wrong_step("acquire", by)
+        return self.owner().change_one(self.index, -by, undo) == 0
+
+    def release(self, n=1, bint undo=False):
+        """Add `n` to the value. With `undo` it cancels the undo of an acquire (SEM_UNDO). -- semop(2)"""
+        cdef long by = whole(n)
+        if by < 1 or by > MOST_VALUE:
+            raise wrong_step("release", by)
+        self.owner().change_one(self.index, by, undo)
+
+    def try_wait_zero(self):
+        """Whether the value is 0 now. -- semop(2)"""
+        return self.owner().change_one(self.index, 0, False) == 0
+
+    def wait_zero(self, timeout=None):
+        """Wait until the value is 0. -- semop(2)"""
+        if self.owner().change_one(self.index, 0, False):
+            self.set.wait_one(self.index, 0, False, timeout)
+
+
+@cython.auto_pickle(False)
+cdef class Hold:
+    """Between ``with`` and its end, `n` of the semaphore are ours. No Python code runs between acquiring and that."""
+
+    cdef readonly OneSemaphore semaphore
+    cdef object n, timeout
+    cdef bint undo
+
+    def __init__(self, OneSemaphore semaphore, n, bint undo, timeout):
+        self.semaphore, self.n, self.undo, self.timeout = semaphore, n, undo, timeout
+
+    def __enter__(self):
+        self.semaphore.acquire(self.n, self.undo, self.timeout)
+        return self.semaphore
+
+    def __exit__(self, *exception):
+        self.semaphore.release(self.n, self.undo)
+
+
+cdef object wrong_step(str what, long n):
+    if n > MOST_VALUE:
+        return semaphore_refusal(ERANGE, f"a semaphore's value is at most {MOST_VALUE} (SEMVMX): cannot {what} {n}")
+    return ValueError(f"cannot {what} {n}: at least 1")
+
+
+# shared memory --------------------------------------------------------------------------------------------------------
+
+cdef class MemoryCalls(Handle):
+    """A shared memory segment in the kernel; what a process sees of it is a `Mapped`.
+
+    A temporary one is marked for removal at birth and held by an attachment of the handle's own: the kernel removes
+    it when the last process that has it attached ends, however it ends.
+    """
+
+    cdef void *anchor
+    cdef Py_ssize_t length    # of the segment; it never changes; -1: not known yet
+
+    def __cinit__(self, *args, **kwargs):
+        self.length = -1
+
+    cdef Py_ssize_t size(self) except -1:
+        cdef shmid_ds now
+        if self.length < 0:
+            if shmctl(self.number(), IPC_STAT, &now) < 0:
+                raise refused(errno, "shmctl(IPC_STAT)", self)
+            self.length = now.shm_segsz
+        return self.length
+
+    cdef int hold(self) noexcept:
+        self.anchor = shmat(self.id, NULL, SHM_RDONLY)
+        cdef int code = errno if <Py_ssize_t>self.anchor == -1 else 0
+        if code:
+            self.anchor = NULL
+        self.remove_id()
+        return code
+
+    def close(self):
+        """Forget the segment. A temporary one is gone when nobody has it attached any more."""
+        Handle.close(self)
+        self.let_go()
+
+    cdef void let_go(self) noexcept:
+        cdef void *anchor = self.anchor
+        self.anchor = NULL
+        if anchor != NULL:
+            shmdt(anchor)
+
+    def __dealloc__(self):
+        self.let_go()
+
+    cdef int remove_id(self) noexcept nogil:
+        return 0 if shmctl(self.id, IPC_RMID, NULL) == 0 else errno
+
+    cdef bint is_gone(self) noexcept:
+        cdef shmid_ds now
+        return shmctl(self.id, IPC_STAT, &now) < 0 and (errno == EINVAL or errno == EIDRM)
+
+    def attach(self, bint readonly=False, at=None, *, bint round_down=False, bint execute=False, Mapped replace=None):
+        """Make its bytes appear in this process, where the kernel likes or at address `at`. -- shmat(2)
+
+        `round_down` lets the kernel round `at` down to SHMLBA; `execute` allows running code in it; `replace` puts it
+        in the place of an attached segment of the same number of pages, in one step (SHM_REMAP), which is detached.
+        Other processes, and other attachments, have other addresses: store offsets in shared memory, never pointers.
+        """
+        cdef int flags = 0
+        cdef size_t where = 0
+        if readonly:
+            flags |= SHM_RDONLY
+        if round_down:
+            flags |= SHM_RND
+        if execute:
+            flags |= SHM_EXEC
+        if at is not None:
+            if replace is not None or at <= 0:
+                raise ValueError("an address is a positive number, and goes without `replace`")
+            where = at
+        if replace is not None:
+            replace.forget_buffer()
+            where = replace.give_way(self.size())
+            flags |= SHM_REMAP
+        return self.map_at(<void *>where, flags, replace)
+
+    cdef Mapped map_at(self, void *at, int flags, Mapped replaced):
+        """The kernel only notes where it is: that is shorter than giving the interpreter away and back."""
+        cdef Mapped made = _mapped_class.__new__(_mapped_class)
+        cdef Py_ssize_t length = self.size()
+        cdef void *where = shmat(self.number(), at, flags)
+        if <Py_ssize_t>where == -1:
+            raise refused(errno, "shmat(2)", self)
+        if replaced is not None:
+            replaced.where = NULL
+        made.where, made.length, made.readonly, made.source = where, length, flags & SHM_RDONLY != 0, self
+        return made
+
+    def lock(self):
+        """Keep it in memory: its pages are not swapped out once they were touched. -- shmctl(2), SHM_LOCK"""
+        if shmctl(self.number(), SHM_LOCK, NULL) < 0:
+            raise refused(errno, "shmctl(SHM_LOCK)", self)
+
+    def unlock(self):
+        """Let it be swapped out again. -- shmctl(2), SHM_UNLOCK"""
+        if shmctl(self.number(), SHM_UNLOCK, NULL) < 0:
+            raise refused(errno, "shmctl(SHM_UNLOCK)", self)
+
+    def status(self):
+        """What IPC_STAT gives, as a tuple."""
+        cdef shmid_ds now
+        cdef int number = self.number()
+        if shmctl(number, IPC_STAT, &now) < 0:
+            raise refused(errno, "shmctl(IPC_STAT)", self)
+        return memory_fields(number, &now)
+
+    def change(self, long uid=-1, long gid=-1, int mode=-1):
+        """Change the fields that are not -1. -- shmctl(2), IPC_SET"""
+        cdef shmid_ds now
+        cdef int number = self.number()
+        if shmctl(number, IPC_STAT, &now) < 0 and (
+                errno != EACCES or shmctl(slot_of(number), SHM_STAT_ANY, &now) != number):
+            raise refused(errno, "shmctl(IPC_STAT)", self)
+        change_permissions(&now.shm_perm, uid, gid, mode)
+        if shmctl(number, IPC_SET, &now) < 0:
+            raise refused(errno, "shmctl(IPC_SET)", self)
+
+    def remove(self):
+        """Mark it for removal: the key is free at once, the memory when the last process detaches. -- shmctl(2)"""
+        self.number()
+        cdef int code = self.remove_id()
+        self.maker = 0
+        if code:
+            raise refused(code, "shmctl(IPC_RMID)", self)
+
+
+cdef tuple memory_fields(int number, shmid_ds *now):
+    return (number, permissions(&now.shm_perm), now.shm_segsz, now.shm_nattch, now.shm_cpid, now.shm_lpid,
+            now.shm_atime, now.shm_dtime, now.shm_ctime)
+
+
+def get_memory(cls, int key, size_t size, int flags, bint temporary=False):
+    """The segment of this key as an object of class `cls`. -- shmget(2)"""
+    cdef MemoryCalls made = cls.__new__(cls)
+    made.key_number = key
+    cdef int number = shmget(key, size, flags)
+    if number < 0:
+        raise refused(errno, "shmget(2)", made)
+    made.fill(number, key, False)
+    cdef int code = made.hold() if temporary else 0
+    if code:
+        raise refused(code, "shmat(2)", made)
+    return made
+
+
+@cython.auto_pickle(False)
+cdef class Mapped:
+    """An attached segment: a buffer. It cannot be detached while somebody uses its memory."""
+
+    cdef object lent    # weakly, our own view: it holds us, so we must not hold it
+
+    cdef void *where
+    cdef readonly Py_ssize_t length
+    cdef readonly bint readonly
+    cdef readonly object source    # the handle it was attached from
+    cdef readonly Py_ssize_t exports
+    cdef object __weakref__
+
+    cdef void *here(self) except NULL:
+        if self.where == NULL:
+            raise ClosedError(f"this segment is detached: {self.source.name if self.source is not None else 'nothing'}")
+        return self.where
+
+    @property
+    def address(self):
+        """Where it is in this process; another process may have it elsewhere."""
+        return <size_t>self.here()
+
+    @property
+    def closed(self):
+        """Whether it was detached."""
+        return self.where == NULL
+
+    def __getbuffer__(self, Py_buffer *view, int flags):
+        PyBuffer_FillInfo(view, self, self.here(), self.length, self.readonly, flags)
+        self.exports += 1
+
+    def __releasebuffer__(self, Py_buffer *view):
+        self.exports -= 1
+
+    cdef size_t give_way(self, Py_ssize_t size) except? 0:
+        """Our address for a mapping that replaces us: nobody may be looking, and it must cover the same pages."""
+        if self.exports:
+            raise BufferError(f"{self.exports} views of the segment to replace are in use")
+        if (size + 4095) // 4096 != (self.length + 4095) // 4096:
+            raise ValueError(f"a segment of {size} bytes cannot replace one of {self.length}: other pages")
+        return <size_t>self.here()
+
+    @property
+    def buffer(self):
+        """Its bytes, as a memoryview: the same one as long as somebody has it. After `detach` it refuses to be used."""
+        view = None if self.lent is None else self.lent()
+        if view is None:
+            view = memoryview(self)
+            self.lent = ref(view)
+        return view
+
+    cdef int forget_buffer(self) except -1:
+        """Give up our own view of it, so that only views of others count."""
+        view = None if self.lent is None else self.lent()
+        if view is not None:
+            try:
+                view.release()
+            except BufferError:
+                return 0  # somebody made something of it: that counts
+        self.lent = None
+        return 0
+
+    def detach(self):
+        """Take it out of this process; nothing is lost. BufferError while views of it are in use. -- shmdt(2)"""
+        cdef void *where = self.where
+        cdef int rc
+        if where == NULL:
+            return
+        self.forget_buffer()
+        if self.exports:
+            raise BufferError(f"cannot detach: {self.exports} views of this segment are in use (memoryviews, arrays, "
+                              "structures); delete or release them first")
+        self.where = NULL
+        if self.length <= QUICK_PAGES:
+            rc = shmdt(where)
+        else:
+            with nogil:
+                rc = shmdt(where)
+        if rc < 0:
+            raise refused(errno, "shmdt(2)", self.source)
+
+    def close(self):
+        """The same as `detach`."""
+        self.detach()
+
+    def __enter__(self):
+        self.here()
+        return self
+
+    def __exit__(self, *exception):
+        self.detach()
+
+    def __dealloc__(self):
+        if self.where != NULL:
+            shmdt(self.where)
+
+
+_mapped_class = Mapped
+
+
+def use_segment_class(cls):
+    """What attaching gives: the chapter's class."""
+    global _mapped_class
+    _mapped_class = cls
+
+
+# the whole machine ----------------------------------------------------------------------------------------------------
+
+cdef class Nobody(Handle):
+    """Stands where no object is meant."""
+
+    @property
+    def name(self):
+        return None
+
+
+cdef Nobody NOBODY = Nobody()
+
+
+def queue_table():
+    """The status of every queue, also of those we may not read. -- msgctl(2), MSG_STAT_ANY"""
+    cdef msqid_ds now
+    cdef int slot, number
+    found = []
+    for slot in range(msgctl(0, MSG_INFO, &now) + 1):
+        number = msgctl(slot, MSG_STAT_ANY, &now)
+        if number >= 0:  # else: nothing in this slot
+            found.append(queue_fields(number, &now))
+    return found
+
+
+def set_table():
+    """The status of every set, also of those we may not read. -- semctl(2), SEM_STAT_ANY"""
+    cdef semid_ds now
+    cdef seminfo info
+    cdef uipc_semun argument
+    cdef int slot, number
+    argument.info = &info
+    cdef int highest = semctl(0, 0, SEM_INFO, argument)
+    found = []
+    argument.buf = &now
+    for slot in range(highest + 1):
+        number = semctl(slot, 0, SEM_STAT_ANY, argument)
+        if number >= 0:
+            found.append(set_fields(number, &now))
+    return found
+
+
+def memory_table():
+    """The status of every segment, also of those we may not read. -- shmctl(2), SHM_STAT_ANY"""
+    cdef shmid_ds now
+    cdef shm_info info
+    cdef int slot, number
+    found = []
+    for slot in range(shmctl(0, SHM_INFO, <shmid_ds *>&info) + 1):
+        number = shmctl(slot, SHM_STAT_ANY, &now)
+        if number >= 0:
+            found.append(memory_fields(number, &now))
+    return found
+
+
+def queue_info():
+    """((msgmni, msgmax, msgmnb), (queues, messages, bytes)). -- msgctl(2), IPC_INFO and MSG_INFO"""
+    cdef msginfo limits, used
+    if msgctl(0, IPC_INFO, <msqid_ds *>&limits) < 0 or msgctl(0, MSG_INFO, <msqid_ds *>&used) < 0:
+        raise refused(errno, "msgctl(IPC_INFO)", NOBODY)
+    return (limits.msgmni, limits.msgmax, limits.msgmnb), (used.msgpool, used.msgmap, used.msgtql)
+
+
+def set_info():
+    """((semmni, semmns, semmsl, semopm, semvmx), (sets, semaphores)). -- semctl(2), IPC_INFO and SEM_INFO"""
+    cdef seminfo limits, used
+    cdef uipc_semun argument
+    argument.info = &limits
+    if semctl(0, 0, IPC_INFO, argument) < 0:
+        raise refused(errno, "semctl(IPC_INFO)", NOBODY)
+    argument.info = &used
+    if semctl(0, 0, SEM_INFO, argument) < 0:
+        raise refused(errno, "semctl(SEM_INFO)", NOBODY)
+    return ((limits.semmni, limits.semmns, limits.semmsl, limits.semopm, limits.semvmx), (used.semusz, used.semaem))
+
+
+def memory_info():
+    """((shmmni, shmmax, shmall), (segments, pages, resident pages, swapped pages)). -- shmctl(2), SHM_INFO"""
+    cdef shminfo limits
+    cdef shm_info used
+    if shmctl(0, IPC_INFO, <shmid_ds *>&limits) < 0 or shmctl(0, SHM_INFO, <shmid_ds *>&used) < 0:
+        raise refused(errno, "shmctl(IPC_INFO)", NOBODY)
+    return (limits.shmmni, limits.shmmax, limits.shmall), (used.used_ids, used.shm_tot, used.shm_rss, used.shm_swp)
+
+
+def seconds_now():
+    """What the kernel's times of objects are compared with. -- time(2)"""
+    return time(NULL)
+
+
+def new_ipc_namespace(bint new_user_namespace):
+    """Give this thread, and what it makes, System V objects of its own. -- unshare(2), CLONE_NEWIPC"""
+    if unshare(CLONE_NEWIPC | (CLONE_NEWUSER if new_user_namespace else 0)) < 0:
+        raise refused(errno, "unshare(2)", NOBODY)

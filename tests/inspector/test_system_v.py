@@ -1,0 +1,261 @@
+"""N06, N07: what nobody seems to use any more, without a claim that cannot be known; the limits and what is used."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from contextlib import contextmanager
+
+import pytest
+
+from unixipc import Exited, Killed, fork, inspector, pipe, sysv
+from unixipc.inspector import procfs, system_v
+
+pytestmark = pytest.mark.usefixtures("own_ipc_namespace")
+
+WAIT = 20
+
+
+def orphan(thing):
+    """The row of this object; None if it is not listed."""
+    kinds = {sysv.MessageQueue: "queue", sysv.SemaphoreSet: "semaphore set", sysv.SharedMemory: "segment"}
+    rows = [row for row in inspector.orphans() if (row.kind, row.id) == (kinds[type(thing)], thing.id)]
+    assert len(rows) <= 1
+    return rows[0] if rows else None
+
+
+@contextmanager
+def removed_at_the_end(thing):
+    with thing:
+        try:
+            yield thing
+        finally:
+            thing.remove()
+
+
+def in_a_child(target, *args):
+    """Let a process do it that has ended, and was reaped, when this returns: its pid."""
+    with fork(lambda: int(target(*args) is False)) as child:
+        assert child.wait(WAIT) == Exited(0)
+        return child.pid
+
+
+def wait_until(asleep):
+    """Until the kernel says so: nothing else tells that a process sleeps in a call."""
+    deadline = time.monotonic() + WAIT
+    while not asleep():
+        assert time.monotonic() < deadline
+        os.sched_yield()
+
+
+def test_N06_a_queue_whose_users_have_ended_is_listed_with_the_reason():
+    with removed_at_the_end(sysv.MessageQueue.create(sysv.Key.random())) as queue:
+        sender = in_a_child(queue.send, b"for nobody")
+        row = orphan(queue)
+        assert (row.key, row.owner_uid) == (queue.key, os.geteuid())
+        assert f"last sender {sender} has ended, nobody ever received; 1 messages in it" in row.why
+        receiver = in_a_child(queue.receive)
+        assert f"last receiver {receiver} has ended; 0 messages" in orphan(queue).why
+
+
+def test_N06_a_queue_with_a_living_user_or_none_ever_is_not_listed():
+    with removed_at_the_end(sysv.MessageQueue.create(sysv.Key.PRIVATE)) as queue:
+        assert orphan(queue) is None  # never used: nothing is known
+        queue.send(b"mine")
+        in_a_child(queue.receive)
+        assert orphan(queue) is None  # its last sender is this process
+
+
+def test_N06_a_zombie_has_ended():
+    with removed_at_the_end(sysv.MessageQueue.create(sysv.Key.PRIVATE)) as queue, fork(queue.send, b"last") as child:
+        child.wait_end(WAIT)
+        assert orphan(queue) is not None and child.status is None
+
+
+@pytest.mark.parametrize("doing", ["receive", "send"])
+def test_N06_a_queue_that_somebody_waits_in_is_not_listed(doing):
+    capacity = {"receive": None, "send": 0}[doing]
+    with removed_at_the_end(sysv.MessageQueue.create(sysv.Key.PRIVATE)) as queue:
+        in_a_child(queue.send, b"once")
+        in_a_child(queue.receive)
+        if capacity is not None:
+            queue.resize(capacity)  # full from now on
+        assert orphan(queue) is not None
+        waiting = (queue.receive,) if doing == "receive" else (queue.send, b"no room")
+        with fork(*waiting) as child:
+            if "syscall" not in os.listdir(f"/proc/{child.pid}"):
+                pytest.skip("this kernel does not show what a process waits in")
+            calls = system_v.QUEUE_CALLS.get(os.uname().machine)
+            if calls is None:
+                assert orphan(queue).certainty == "possible"
+            else:
+                wait_until(lambda: any(call in calls for call, _ in procfs.calls_of(child.pid)))
+                assert orphan(queue) is None
+            child.kill()
+            child.wait(WAIT)
+        assert orphan(queue) is not None
+
+
+def as_nobody(target):
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+    return target()
+
+
+def send_to_a_new_queue(mode, tell):
+    def target():
+        queue = sysv.MessageQueue.create(sysv.Key.PRIVATE, mode=mode)
+        queue.send(b"")
+        tell.write_all(str(queue.id).encode())
+
+    return target
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to be somebody else")
+@pytest.mark.parametrize("mode", [0o600, 0o666])
+def test_N06_only_unseen_processes_that_the_permissions_let_in_are_a_doubt(mode):
+    told, tell = pipe()
+    with told, tell:
+        in_a_child(as_nobody, send_to_a_new_queue(mode, tell))
+        queue_id = int(told.read(20))
+    with removed_at_the_end(sysv.MessageQueue(queue_id)) as queue:
+        _, unseen = system_v._queues_waited_in()
+        doubtful = unseen is None or (unseen and mode == 0o666) or 65534 in unseen
+        row = orphan(queue)
+        assert row.owner_uid == 65534
+        assert row.certainty == ("possible" if doubtful else "likely")
+        assert ("may not be looked at" in row.why) == bool(doubtful)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to be somebody else")
+def test_N06_who_may_look_at_nobody_s_processes_says_that_somebody_could_wait():
+    told, tell = pipe()
+    with removed_at_the_end(sysv.MessageQueue.create(sysv.Key.PRIVATE)) as queue, told, tell:
+        in_a_child(queue.send, b"x")
+
+        def look():
+            tell.write_all(orphan(queue).certainty.encode())
+
+        in_a_child(as_nobody, look)  # cannot look into ours, and the queue is ours
+        assert told.read(20) == b"possible"
+
+
+def test_N06_a_set_whose_users_have_ended_is_listed_with_the_reason():
+    told, tell = pipe()
+    with told, tell:
+
+        def make():
+            tell.write_all(str(sysv.SemaphoreSet.create(sysv.Key.PRIVATE, [1, 2]).id).encode())
+
+        maker = in_a_child(make)
+        made = sysv.SemaphoreSet(int(told.read(20)))
+    with removed_at_the_end(made) as semaphores:
+        row = orphan(semaphores)
+        assert (row.why, row.certainty) == (f"last changed by {maker}: ended; nobody waits", "likely")
+        semaphores[1].acquire()
+        assert orphan(semaphores) is None  # we are the last who changed one of them
+
+
+@pytest.mark.parametrize("step", [-1, 0])
+def test_N06_a_set_that_somebody_waits_in_is_not_listed(step):
+    with removed_at_the_end(sysv.SemaphoreSet.create(sysv.Key.PRIVATE, [0])) as semaphores:
+        in_a_child(semaphores.set, [1 - abs(step)])
+        assert orphan(semaphores) is not None
+        with fork(semaphores.op, (0, step)) as child:
+            wait_until(lambda: semaphores[0].waiters + semaphores[0].zero_waiters)
+            assert orphan(semaphores) is None
+            child.kill()
+            child.wait(WAIT)
+        assert orphan(semaphores) is not None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to be somebody else")
+def test_N06_of_a_set_that_may_not_be_read_nothing_is_said():
+    with removed_at_the_end(sysv.SemaphoreSet.create(sysv.Key.PRIVATE, [1])) as semaphores:
+        in_a_child(semaphores.set, [1])
+        assert orphan(semaphores) is not None
+        in_a_child(as_nobody, lambda: orphan(semaphores) is None)
+
+
+def test_N06_a_segment_is_an_orphan_only_while_nobody_has_it_attached():
+    with removed_at_the_end(sysv.SharedMemory.create(sysv.Key.random(), 4096)) as memory:
+        row = orphan(memory)
+        assert row.why == f"nobody has it attached, creator {os.getpid()} lives" and row.certainty == "possible"
+        assert row.key == memory.key
+        with memory.attach():
+            assert orphan(memory) is None
+        row = orphan(memory)
+        assert f"last user {os.getpid()} lives" in row.why and row.certainty == "possible"
+
+
+def test_N06_a_segment_that_a_killed_process_left_is_likely_an_orphan():
+    told, tell = pipe()
+    with told, tell:
+
+        def make_and_die():
+            memory = sysv.SharedMemory.create(sysv.Key.PRIVATE, 4096)
+            with memory.attach():
+                tell.write_all(str(memory.id).encode())
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        with fork(make_and_die) as child:
+            assert child.wait(WAIT) == Killed(signal.SIGKILL, False)
+        made = sysv.SharedMemory(int(told.read(20)))
+    with removed_at_the_end(made) as memory:
+        row, pid = orphan(memory), child.pid
+        assert row.why == f"nobody has it attached, creator {pid} has ended, last user {pid} has ended"
+        assert row.certainty == "likely"
+        with fork(lambda: memory.attach() and os.read(0, 0) is None) as user:  # attached, and gone without detaching
+            user.wait(WAIT)
+        assert f"last user {user.pid} has ended" in orphan(memory).why
+
+
+def test_N06_a_temporary_segment_is_never_an_orphan():
+    with sysv.SharedMemory.temporary(4096) as memory:
+        assert orphan(memory) is None
+        number = memory.id
+    assert number not in [row.id for row in inspector.orphans()]
+
+
+def test_N06_rows_are_records():
+    with removed_at_the_end(sysv.SharedMemory.create(sysv.Key.PRIVATE, 1)) as memory:
+        row = orphan(memory)
+        assert [*row._asdict()] == ["kind", "id", "key", "owner_uid", "why", "certainty"]
+        with pytest.raises(AttributeError, match="frozen"):
+            row.why = "I say so"
+
+
+def test_N06_nothing_there_is_an_empty_list():
+    assert inspector.orphans() == []
+
+
+def test_N07_limits_are_the_kernel_s_with_what_is_used():
+    with open("/proc/sys/kernel/sem") as numbers:
+        per_set, semaphores, operations, sets = map(int, numbers.read().split())
+    rows = {row.name: row for row in inspector.limits()}
+    assert list(rows) == list(sysv.Limits.__match_args__)
+    assert [rows[name].value for name in ("semaphores_per_set", "semaphores", "operations_per_call", "sets")] == [
+        per_set, semaphores, operations, sets
+    ]  # fmt: skip
+    for name in ("queues", "message_bytes", "queue_bytes", "segments"):
+        with open(f"/proc/sys/{rows[name].sysctl.replace('.', '/')}") as number:
+            assert rows[name].value == int(number.read())
+
+
+def test_N07_what_is_used_counts_what_there_is():
+    def used():
+        return {row.name: row.used for row in inspector.limits()}
+
+    before = used()
+    page = os.sysconf("SC_PAGESIZE")
+    with (
+        sysv.MessageQueue.temporary(),
+        sysv.SemaphoreSet.temporary([0, 0, 0]),
+        sysv.SharedMemory.temporary(page + 1),
+    ):
+        more = {name: used()[name] - count for name, count in before.items() if count is not None}
+    assert more == {"queues": 1, "sets": 1, "semaphores": 3, "segments": 1, "memory_pages": 2}
+    assert used() == before
+    assert all(before[name] is None for name in before.keys() - more.keys())
