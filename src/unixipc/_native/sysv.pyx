@@ -127,9 +127,12 @@ cdef enum:
 
 cdef inline long whole(number) except? -1:
     """An int, and nothing that would have to be cut to be one."""
+    if number is ONE:
+        return 1
     return PyLong_AsLong(number if PyLong_CheckExact(number) else PyNumber_Index(number))
 
 
+cdef object ONE = 1
 _refusal = None  # unixipc.sysv._refusal, imported at the first refusal: it imports us
 
 
@@ -253,6 +256,7 @@ cdef class Handle:
 # queues ---------------------------------------------------------------------------------------------------------------
 
 @cython.no_gc
+@cython.final
 @cython.freelist(64)
 cdef class Message:
     """What one receive brought: `type` (from 1 up), `body` (bytes, or what the codec made), `truncated`."""
@@ -711,13 +715,16 @@ cdef class SetCalls(Handle):
         where.buf = &now
         return semctl(self.id, 0, IPC_STAT, where) < 0 and (errno == EINVAL or errno == EIDRM)
 
-    cdef int change_one(self, unsigned short index, int by, bint undo) except -1:
+    cdef inline int change_one(self, unsigned short index, int by, bint undo) except -1:
         """Try one operation now: 0, or EAGAIN."""
         cdef sembuf one
         one.sem_num, one.sem_op, one.sem_flg = index, by, IPC_NOWAIT | (SEM_UNDO if undo else 0)
-        if semop(self.number(), &one, 1) == 0:
+        if self.open and semop(self.id, &one, 1) == 0:
             return 0
-        cdef int code = errno
+        return self.not_changed(errno)
+
+    cdef int not_changed(self, int code) except -1:
+        self.number()
         if code == EAGAIN:
             return code
         raise refused(code, "semop(2)", self)
@@ -958,7 +965,7 @@ cdef class OneSemaphore:
     def __init__(self, SetCalls owner, index):
         self.set, self.index = owner, index_of(index)
 
-    cdef SetCalls owner(self):
+    cdef inline SetCalls owner(self):
         if self.set is None:
             raise RuntimeError("this semaphore was made without a set")
         return self.set
@@ -1026,7 +1033,7 @@ cdef object wrong_step(str what, long n):
 # shared memory --------------------------------------------------------------------------------------------------------
 
 cdef class MemoryCalls(Handle):
-    """A shared memory segment in the kernel; what a process sees of it is a `Mapped`.
+    """A shared memory segment in the kernel; what a process sees of it is a `Segment`.
 
     A temporary one is marked for removal at birth and held by an attachment of the handle's own: the kernel removes
     it when the last process that has it attached ends, however it ends.
@@ -1075,7 +1082,7 @@ cdef class MemoryCalls(Handle):
         cdef shmid_ds now
         return shmctl(self.id, IPC_STAT, &now) < 0 and (errno == EINVAL or errno == EIDRM)
 
-    def attach(self, bint readonly=False, at=None, *, bint round_down=False, bint execute=False, Mapped replace=None):
+    def attach(self, bint readonly=False, at=None, *, bint round_down=False, bint execute=False, Segment replace=None):
         """Make its bytes appear in this process, where the kernel likes or at address `at`. -- shmat(2)
 
         `round_down` lets the kernel round `at` down to SHMLBA; `execute` allows running code in it; `replace` puts it
@@ -1100,16 +1107,16 @@ cdef class MemoryCalls(Handle):
             flags |= SHM_REMAP
         return self.map_at(<void *>where, flags, replace)
 
-    cdef Mapped map_at(self, void *at, int flags, Mapped replaced):
+    cdef Segment map_at(self, void *at, int flags, Segment replaced):
         """The kernel only notes where it is: that is shorter than giving the interpreter away and back."""
-        cdef Mapped made = _mapped_class.__new__(_mapped_class)
+        cdef Segment made = Segment.__new__(Segment)
         cdef Py_ssize_t length = self.size()
         cdef void *where = shmat(self.number(), at, flags)
         if <Py_ssize_t>where == -1:
             raise refused(errno, "shmat(2)", self)
         if replaced is not None:
             replaced.where = NULL
-        made.where, made.length, made.readonly, made.source = where, length, flags & SHM_RDONLY != 0, self
+        made.where, made.size_bytes, made.readonly, made.source = where, length, flags & SHM_RDONLY != 0, self
         return made
 
     def lock(self):
@@ -1170,13 +1177,19 @@ def get_memory(cls, int key, size_t size, int flags, bint temporary=False):
 
 
 @cython.auto_pickle(False)
-cdef class Mapped:
-    """An attached segment: a buffer. It cannot be detached while somebody uses its memory."""
+@cython.no_gc
+@cython.freelist(8)
+cdef class Segment:
+    """An attached segment: a buffer of `size_bytes`, as long as was asked for. Made by `SharedMemory.attach`.
+
+    `detach` (also at the end of ``with``) takes it out of this process; BufferError while arrays, structures or slices
+    of it are in use. A read-only one refuses writing with TypeError.
+    """
 
     cdef object lent    # weakly, our own view: it holds us, so we must not hold it
 
     cdef void *where
-    cdef readonly Py_ssize_t length
+    cdef readonly Py_ssize_t size_bytes
     cdef readonly bint readonly
     cdef readonly object source    # the handle it was attached from
     cdef readonly Py_ssize_t exports
@@ -1198,7 +1211,7 @@ cdef class Mapped:
         return self.where == NULL
 
     def __getbuffer__(self, Py_buffer *view, int flags):
-        PyBuffer_FillInfo(view, self, self.here(), self.length, self.readonly, flags)
+        PyBuffer_FillInfo(view, self, self.here(), self.size_bytes, self.readonly, flags)
         self.exports += 1
 
     def __releasebuffer__(self, Py_buffer *view):
@@ -1208,8 +1221,8 @@ cdef class Mapped:
         """Our address for a mapping that replaces us: nobody may be looking, and it must cover the same pages."""
         if self.exports:
             raise BufferError(f"{self.exports} views of the segment to replace are in use")
-        if (size + 4095) // 4096 != (self.length + 4095) // 4096:
-            raise ValueError(f"a segment of {size} bytes cannot replace one of {self.length}: other pages")
+        if (size + 4095) // 4096 != (self.size_bytes + 4095) // 4096:
+            raise ValueError(f"a segment of {size} bytes cannot replace one of {self.size_bytes}: other pages")
         return <size_t>self.here()
 
     @property
@@ -1243,7 +1256,7 @@ cdef class Mapped:
             raise BufferError(f"cannot detach: {self.exports} views of this segment are in use (memoryviews, arrays, "
                               "structures); delete or release them first")
         self.where = NULL
-        if self.length <= QUICK_PAGES:
+        if self.size_bytes <= QUICK_PAGES:
             rc = shmdt(where)
         else:
             with nogil:
@@ -1255,6 +1268,18 @@ cdef class Mapped:
         """The same as `detach`."""
         self.detach()
 
+    def view(self, structure, Py_ssize_t offset_bytes=0):
+        """A `ctypes` structure (or array) in these bytes: its fields are the shared memory's."""
+        if self.readonly:
+            raise TypeError("ctypes cannot look at read-only memory without a copy: attach it writable, or copy with "
+                            "from_buffer_copy")
+        return structure.from_buffer(self, offset_bytes)
+
+    def array(self, dtype, shape=None, offset_bytes=0):
+        """A numpy array in these bytes; as many items as fit, unless `shape` says otherwise. Needs numpy."""
+        from unixipc.sysv.memory import array_in
+        return array_in(self, dtype, shape, offset_bytes)
+
     def __enter__(self):
         self.here()
         return self
@@ -1262,18 +1287,18 @@ cdef class Mapped:
     def __exit__(self, *exception):
         self.detach()
 
+    def __repr__(self):
+        if self.where == NULL:
+            return "<Segment detached>"
+        kind = " read-only" if self.readonly else ""
+        return f"<Segment {self.size_bytes} bytes{kind} at 0x{<size_t>self.where:x}>"
+
+    def __reduce__(self):
+        raise TypeError("an address means nothing in another process: pickle the SharedMemory and attach it there")
+
     def __dealloc__(self):
         if self.where != NULL:
             shmdt(self.where)
-
-
-_mapped_class = Mapped
-
-
-def use_segment_class(cls):
-    """What attaching gives: the chapter's class."""
-    global _mapped_class
-    _mapped_class = cls
 
 
 # the whole machine ----------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ import operator
 
 from .._call import failure
 from .._native import sysv as _sysv
+from .._native.sysv import Segment
 from .._record import record
 from ._object import CREATE, EXCLUSIVE, Permissions, checked_mode, create_or_open, permissions_of, signed
 from .key import Key
@@ -21,12 +22,10 @@ from .queue import _named, given
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Literal, Self, TypeVar
+    from typing import Any, Literal, Self
 
     from ._guarded import Guarded
     from .semaphore import Semaphore
-
-    V = TypeVar("V")
 
 __all__ = ["MemoryStat", "Segment", "SharedMemory"]
 
@@ -181,48 +180,6 @@ class SharedMemory(_sysv.MemoryCalls):
     def __reduce__(self) -> tuple[object, ...]:
         self.check_open()
         return type(self), (self.id,)
-
-
-class Segment(_sysv.Mapped):
-    """An attached segment: a buffer of `size_bytes`. Made by `SharedMemory.attach`.
-
-    `detach` (also at the end of ``with``) takes it out of this process; BufferError while arrays, structures or slices
-    of it are in use. A read-only one refuses writing with TypeError.
-    """
-
-    __slots__ = ()
-
-    @property
-    def size_bytes(self) -> int:
-        """How long it is: what was asked for when it was made. Whole pages are mapped."""
-        return self.length
-
-    def view(self, structure: type[V], offset_bytes: int = 0) -> V:
-        """A `ctypes` structure (or array) in these bytes: its fields are the shared memory's."""
-        if self.readonly:
-            raise TypeError(
-                "ctypes cannot look at read-only memory without a copy: attach it writable, or copy with "
-                "from_buffer_copy"
-            )
-        made: Any = structure
-        result: V = made.from_buffer(self, offset_bytes)
-        return result
-
-    def array(self, dtype: Any, shape: Any = None, offset_bytes: int = 0) -> Any:
-        """A numpy array in these bytes; as many items as fit, unless `shape` says otherwise. Needs numpy."""
-        return array_in(self, dtype, shape, offset_bytes)
-
-    def __repr__(self) -> str:
-        if self.closed:
-            return "<Segment detached>"
-        kind = " read-only" if self.readonly else ""
-        return f"<Segment {self.size_bytes} bytes{kind} at 0x{self.address:x}>"
-
-    def __reduce__(self) -> tuple[object, ...]:
-        raise TypeError("an address means nothing in another process: pickle the SharedMemory and attach it there")
-
-
-_sysv.use_segment_class(Segment)
 
 
 def _huge(pages: str | bool) -> int:

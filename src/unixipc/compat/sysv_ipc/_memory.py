@@ -168,7 +168,7 @@ class SharedMemory(Window, KernelObject):
 def _fill(mapped: Segment, filler: bytes) -> None:
     if filler == b"\0":
         return  # as new memory is
-    piece = filler * min(FILL_BYTES, mapped.length)
+    piece = filler * min(FILL_BYTES, mapped.size_bytes)
     with memoryview(mapped) as view:
         for start in range(0, len(view), len(piece)):
             end = min(start + len(piece), len(view))
@@ -195,7 +195,7 @@ def _attach_over(handle: _sysv.MemoryCalls, at: int | None, flags: int) -> Segme
 
 def _in_the_way(at: int, size: int) -> Segment | None:
     for mapped in (*_attached, *_looked_at):
-        if not mapped.closed and mapped.address < at + size and at < mapped.address + mapped.length:
+        if not mapped.closed and mapped.address < at + size and at < mapped.address + mapped.size_bytes:
             if mapped.address != at:
                 raise ValueError(f"0x{at:x} lies within another attachment: SHM_REMAP can only replace all of it")
             return mapped
