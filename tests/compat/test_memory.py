@@ -131,6 +131,16 @@ def test_write(ipc, make, key, args, expected):
         ((b"", PAGE + 1), ValueError),
         ((b"x", -1), ValueError),
         ((b"x", 2**64 - 1), ValueError),
+    ],
+)
+def test_what_cannot_be_written(memory, raises, args, error):
+    raises(error, memory.write, *args)
+    assert memory.read() == b" " * PAGE
+
+
+@pytest.mark.parametrize(
+    ("args", "error"),
+    [
         ((1,), TypeError),
         ((None,), TypeError),
         ((b"x", "a"), TypeError),
@@ -140,8 +150,11 @@ def test_write(ipc, make, key, args, expected):
         ((), TypeError),
     ],
 )
-def test_what_cannot_be_written(memory, raises, args, error):
-    raises(error, memory.write, *args)
+def test_what_is_no_bytes_cannot_be_written(make, args, error):
+    """The original lets go of a buffer that it never got, and dies of it now and then."""
+    memory = make(ours.SharedMemory, None, ours.IPC_CREX)
+    with pytest.raises(error):
+        memory.write(*args)
     assert memory.read() == b" " * PAGE
 
 
