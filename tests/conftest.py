@@ -18,6 +18,8 @@ except OSError as error:
 # A shell starts background jobs with SIGINT ignored, and so may whatever runs these tests. Some are about Ctrl-C.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # and nohup does so with this one
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)
