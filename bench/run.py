@@ -14,7 +14,19 @@ from .harness import Report
 from .machine import machine
 from .table import line, show
 
-QUESTIONS = ("pipe_pair", "socket_pair", "throughput", "roundtrip", "process", "sysv", "imports", "cli")
+QUESTIONS = (
+    "pipe_pair",
+    "socket_pair",
+    "throughput",
+    "roundtrip",
+    "process",
+    "signals",
+    "file_locks",
+    "sysv",
+    "posix",
+    "imports",
+    "cli",
+)
 RESULTS = Path(__file__).parent / "results"
 LONGEST_QUESTION_S = 300
 

@@ -10,8 +10,8 @@ b'hello from the child'
 Exited(code=0)
 >>> reader.close()
 
-Rooms: `process`, `pipe`, `pipeline`, `fifo`, `event`, `sockets`, `sysv`, `framing`, `codec`; their awaitable twins:
-`unixipc.aio`.
+Rooms: `process`, `signals`, `pipe`, `pipeline`, `fifo`, `event`, `locks`, `sysv`, `posix`, `mapping`, `sockets`,
+`framing`, `codec`; their awaitable twins: `unixipc.aio`.
 Names that are a room and its main function at once (`pipe`, `pipeline`) are the function here;
 ``from unixipc.pipe import splice`` reaches the rest of the room.
 """
@@ -26,10 +26,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from . import aio as aio
     from . import codec as codec
-    from . import features, framing, inspector, sockets, sysv
+    from . import features, framing, inspector, locks, mapping, posix, signals, sockets, sysv
     from . import testing as testing
     from .event import EventFd
     from .fifo import Fifo
+    from .locks import FileLock, RecordLock
+    from .mapping import MemFd, map_anonymous, map_file
     from .pipe import PipeReader, PipeWriter, pipe
     from .pipeline import PipelineResult, pipeline
 
@@ -42,8 +44,10 @@ __all__ = [
     "EventFd",
     "Exited",
     "Fifo",
+    "FileLock",
     "Killed",
     "LayoutError",
+    "MemFd",
     "ObjectRemoved",
     "OwnerDied",
     "PeerGone",
@@ -51,6 +55,7 @@ __all__ = [
     "PipeWriter",
     "PipelineResult",
     "Process",
+    "RecordLock",
     "Stopped",
     "codec",
     "errors",
@@ -58,20 +63,44 @@ __all__ = [
     "fork",
     "framing",
     "inspector",
+    "locks",
+    "map_anonymous",
+    "map_file",
+    "mapping",
     "pipe",
     "pipeline",
+    "posix",
     "process",
     "reap",
+    "signals",
     "sockets",
     "spawn",
     "sysv",
 ]
 
-_ROOMS = ("aio", "codec", "features", "framing", "inspector", "sockets", "sysv", "testing")
+_ROOMS = (
+    "aio",
+    "codec",
+    "features",
+    "framing",
+    "inspector",
+    "locks",
+    "mapping",
+    "posix",
+    "signals",
+    "sockets",
+    "sysv",
+    "testing",
+)
 """Loaded when first used. `aio` and `testing` need anyio, so they are not for ``import *``."""
 _HOMES = {
     "EventFd": "event",
     "Fifo": "fifo",
+    "FileLock": "locks",
+    "MemFd": "mapping",
+    "RecordLock": "locks",
+    "map_anonymous": "mapping",
+    "map_file": "mapping",
     "PipeReader": "pipe",
     "PipeWriter": "pipe",
     "PipelineResult": "pipeline",

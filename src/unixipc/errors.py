@@ -104,6 +104,37 @@ MEANING: dict[tuple[str, int], str] = {
     ("splice(2)", errno.EINVAL): "one side must be a pipe, and the two sides must not be the same pipe",
     ("tee(2)", errno.EINVAL): "both sides must be pipes, and not the same one",
     ("vmsplice(2)", errno.EBADF): "vmsplice needs a pipe",
+    ("mmap(2)", errno.EACCES): "the file must be open for reading, and for reading and writing where the mapping is to "
+    'change it (mode "rw")',
+    ("mmap(2)", errno.EPERM): "the file is sealed against writing, or on a file system mounted noexec",
+    ("mmap(2)", errno.ENODEV): "only files, and devices that have memory, can be mapped",
+    ("mmap(2)", errno.ENOMEM): "too little memory or address space (RLIMIT_AS), too few huge pages (sysctl "
+    "vm.nr_hugepages), or too many mappings (sysctl vm.max_map_count)",
+    ("mmap(2)", errno.EAGAIN): "the pages would be locked in memory, beyond RLIMIT_MEMLOCK (`ulimit -l`)",
+    ("mlock(2)", errno.ENOMEM): "beyond what may be locked in memory: RLIMIT_MEMLOCK (`ulimit -l`)",
+    ("mlock(2)", errno.EAGAIN): "some of the pages could not be read",
+    ("mlock(2)", errno.EPERM): "nothing may be locked in memory: RLIMIT_MEMLOCK is 0 (`ulimit -l`)",
+    ("mremap(2)", errno.EFAULT): "the file was made shorter while it was mapped: map it anew",
+    ("mremap(2)", errno.EAGAIN): "it is locked in memory, and would be beyond RLIMIT_MEMLOCK (`ulimit -l`)",
+    ("msync(2)", errno.EBUSY): "invalidate=True while pages are locked in memory",
+    ("madvise(2)", errno.EINVAL): "this kind of mapping, or this kernel, cannot be told so",
+    ("madvise(2)", errno.EFAULT): "some of the pages are not in the file (any more), or its disk is full",
+    ("madvise(2)", errno.EACCES): '"remove" needs a shared mapping that may be written',
+    ("memfd_create(2)", errno.EINVAL): "a name has at most 249 bytes",
+    ("ftruncate(2)", errno.EPERM): 'the file is sealed against it ("grow", "shrink", or "write")',
+    ("posix_fallocate(3)", errno.EPERM): 'the file is sealed against it ("grow" or "write")',
+    ("posix_fallocate(3)", errno.EFBIG): "longer than a file may be: RLIMIT_FSIZE (`ulimit -f`), or the file system",
+    ("fcntl(F_ADD_SEALS)", errno.EBUSY): 'somebody has it mapped "rw": that must be unmapped before "write" is sealed',
+    ("fcntl(F_ADD_SEALS)", errno.EPERM): 'no more seals: it has "seal" already (or was made with sealable=False), or '
+    "this descriptor may not write",
+    ("fcntl(F_GET_SEALS)", errno.EINVAL): "only files in memory (memfd) have seals",
+    ("fcntl(F_ADD_SEALS)", errno.EINVAL): "only files in memory (memfd) have seals",
+    ("shm_open(3)", errno.EEXIST): "something has this name already: open() takes what exists, ensure() either",
+    ("shm_open(3)", errno.ENOENT): "no object has this name: create() makes one, ensure() either",
+    ("shm_open(3)", errno.EACCES): "the object's permissions do not allow it (its mode: ls -l /dev/shm)",
+    ("shm_open(3)", errno.ENAMETOOLONG): "a name has at most 255 bytes with its slash",
+    ("shm_unlink(3)", errno.ENOENT): "no object has this name (any more)",
+    ("shm_unlink(3)", errno.EACCES): "only its owner may take a name away",
 }
 """(call, errno) -> what it means here and what to do; ("", errno) holds for every call."""
 

@@ -5,28 +5,25 @@ from __future__ import annotations
 import json
 import os
 import random
-import signal
 import subprocess
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from unixipc import Exited, Killed, Process, fork, sysv
+from unixipc import EventFd, Exited, fork, posix, sysv
 from unixipc.cli import carriers, delivery, trial
 from unixipc.cli.cargo import collect
 from unixipc.cli.carriers import carrier as base
 from unixipc.cli.group import ipc
 from unixipc.cli.tour import slug
 from unixipc.cli.traces import Traces
-from unixipc.testing import crash
+from unixipc.posix._names import temporary_name
 
 IPC = (sys.executable, "-m", "unixipc.cli")
 LIMIT_S = 60
 NAMES = list(carriers.CARRIERS)
-SYSTEM_V = (carriers.MessageQueues, carriers.SharedBuffer)
 
 pytestmark = pytest.mark.usefixtures("own_ipc_namespace")
 
@@ -250,6 +247,52 @@ def test_system_v_objects_that_are_left_behind_are_found(monkeypatch: pytest.Mon
     assert {line.removeprefix("left behind: ") for line in row["complaints"]} == wanted
 
 
+class Naming(carriers.Pipe):
+    """Leaves POSIX names behind."""
+
+    name = "naming"
+
+    def make(self):
+        super().make()
+        name = temporary_name()
+        posix.SharedMemory.create(name, 1).close()
+        posix.Semaphore.create(name, 0).close()
+        Naming.kept = name
+
+
+def test_posix_names_that_are_left_behind_are_found(monkeypatch: pytest.MonkeyPatch, folder: Path):
+    status, row = run_with(monkeypatch, Naming, folder, "--no-kill")
+    word = Naming.kept.lstrip("/")
+    for name in (word, f"sem.{word}"):
+        os.unlink(f"/dev/shm/{name}")
+    wanted = {f"POSIX shared memory {word}", f"POSIX semaphore sem.{word}"}
+    assert (status, row["verified"]) == (1, False)
+    assert {line.removeprefix("left behind: ") for line in row["complaints"]} == wanted
+
+
+def test_a_stranger_s_posix_names_are_no_leftover(tmp_path: Path):
+    def make_and_stay():
+        posix.SharedMemory.create(names[0], 1).close()  # as others call theirs
+        with posix.SharedMemory.create(temporary_name(), 1) as ours:
+            names.append(ours.name)
+            ready.add()
+            stop.take(LIMIT_S)
+            ours.remove()
+
+    names = [f"/tour-test-{os.getpid()}"]
+    with EventFd() as ready, EventFd() as stop:
+        traces = Traces(str(tmp_path))
+        with fork(make_and_stay) as stranger:
+            ready.take(LIMIT_S)
+            there = [name for name in os.listdir("/dev/shm") if name.startswith(f"unixipc-{stranger.pid}-")]
+            found = traces.left_behind()
+            stop.add()
+            assert stranger.wait(LIMIT_S) == Exited(0)
+        os.unlink(f"/dev/shm{names[0]}")
+    assert len(there) == 1
+    assert [line.split()[0] for line in found] == ["child", "fd"]  # the process and its pidfd
+
+
 def test_a_stranger_s_system_v_objects_are_no_leftover(tmp_path: Path):
     def make_and_stay():
         key = sysv.Key.PRIVATE
@@ -269,73 +312,6 @@ def test_a_stranger_s_system_v_objects_are_no_leftover(tmp_path: Path):
             assert [line.split()[0] for line in traces.left_behind()] == ["child", "fd"]  # the process and its pidfd
             stop.release()
             assert stranger.wait(LIMIT_S) == Exited(0)
-
-
-def send_until_step(carrier: carriers.Carrier, n: int) -> None:
-    carrier.start_sending()
-    crash._until_step(send_five, (carrier,), n)
-
-
-def send_five(carrier: carriers.Carrier) -> None:
-    for number in range(5):
-        carrier.send(bytes([number]) * 3000)
-
-
-def receive_all(carrier: carriers.Carrier) -> int:
-    """How many arrived before the receiver saw that the sender has ended; 99 if one was torn, or out of turn."""
-    carrier.start_receiving()
-    for count in range(6):
-        try:
-            message = carrier.receive()
-        except EOFError:
-            return count
-        if message != bytes([count]) * 3000:
-            return 99
-    return 99
-
-
-@pytest.mark.parametrize("kind", SYSTEM_V)
-def test_a_sender_killed_at_any_step_is_noticed_after_all_that_it_had_sent(
-    tmp_path: Path, kind: type[carriers.Carrier]
-):
-    arrived = []
-    for n in range(1000):
-        carrier = kind(str(tmp_path))
-        with fork(receive_all, carrier) as receiver, fork(send_until_step, carrier, n) as sender:
-            arrived.append(receiver.wait(LIMIT_S))
-            ended = sender.wait(LIMIT_S)
-        carrier.close()
-        carrier.remove()
-        if ended == Exited(0):
-            break
-        assert ended == Killed(signal.SIGKILL)
-    counts = [status.code for status in arrived]
-    assert counts == sorted(counts) and set(counts) == set(range(6)) and system_v() == []
-
-
-def die_after_two(carrier: carriers.Carrier) -> None:
-    carrier.start_receiving()
-    for _ in range(2):
-        carrier.receive()
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-@pytest.mark.parametrize("kind", SYSTEM_V)
-def test_a_receiver_that_is_killed_is_noticed_by_a_sender_that_waits_for_room(
-    tmp_path: Path, kind: type[carriers.Carrier], capfd: pytest.CaptureFixture[str]
-):
-    def send_for_ever() -> None:
-        carrier.start_sending()
-        while True:
-            carrier.send(bytes(3000))
-
-    carrier = kind(str(tmp_path))
-    with fork(die_after_two, carrier) as receiver, fork(send_for_ever) as sender:
-        assert sender.wait(LIMIT_S) == Exited(1)
-        assert receiver.wait(LIMIT_S) == Killed(signal.SIGKILL)
-    carrier.close()
-    carrier.remove()
-    assert "PeerGone: [Errno 32] it has ended: 'receiver'" in capfd.readouterr().err
 
 
 def test_a_piece_is_as_long_as_the_kernel_s_limits_allow(tmp_path: Path):
@@ -372,52 +348,5 @@ def children() -> list[str]:
     return list(traces._children())
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("twice", [False, True])
-@pytest.mark.parametrize("name", ["socket-stream", "message-queue", "shared-memory-semaphore"])
-def test_a_request_to_end_leaves_nothing(tmp_path: Path, number: int, twice: bool, name: str):
-    temporary = tmp_path / "tmp"
-    temporary.mkdir()
-    large = tmp_path / "large"
-    with open(large, "wb") as file:
-        file.truncate(1 << 31)  # a hole: too much to be done before the signal, and costs no disk
-    words = [*IPC, "tour", str(large), "--only", name, "--no-kill"]
-    code = (
-        "import sys\nfrom unixipc.cli import cargo\nfrom unixipc.cli.main import run\n"
-        f"cargo._measure = lambda path: (1 << 31, '')\nsys.argv[1:] = {words[3:]}\nrun()"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", code],
-        env=os.environ | {"TMPDIR": str(temporary)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    ) as process:  # fmt: skip
-        try:
-            while not (list(temporary.glob("*/socket")) or system_v()) and process.poll() is None:
-                os.sched_yield()
-            family = descendants(process.pid)
-            for _ in range(1 + twice):
-                process.send_signal(number)
-            _out, err = process.communicate(timeout=LIMIT_S)
-        finally:
-            process.kill()
-    late = -number if twice else 128 + number  # the second one may meet an interpreter that has put its handlers away
-    assert process.returncode in (128 + number, late) and err == b"", err.decode()
-    assert list(temporary.iterdir()) == [] and system_v() == []
-    for pid in family:
-        with suppress(ProcessLookupError), Process(pid) as survivor:
-            survivor.wait_end(LIMIT_S)
-
-
 def system_v() -> list[object]:
     return [*sysv.queues(), *sysv.semaphore_sets(), *sysv.segments()]
-
-
-def descendants(pid: int) -> list[int]:
-    found = []
-    for entry in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            parent = int(Path(f"/proc/{entry}/stat").read_text().rpartition(") ")[2].split()[1])
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if parent == pid:
-            found.append(int(entry))
-    return found

@@ -16,7 +16,10 @@ from unixipc.process import wait_any
 from unixipc.sysv import MessageQueue
 
 from .waits import Waits
+from .waits_for_file_locks import WAITS_FOR_FILE_LOCKS
+from .waits_for_posix import WAITS_FOR_POSIX
 from .waits_for_semaphores import WAITS_FOR_SEMAPHORES
+from .waits_for_signals import WAITS_FOR_SIGNALS
 
 LOCK_EX = 2
 
@@ -357,6 +360,9 @@ EVERY_WAIT = [
     ChildWait, ChildWaitEnd, ChildWaitStop, WaitAny, Flock, OnWord, PipelineRun,
     QueueReceive, QueueWaitUntilThere, QueueSend,
     *WAITS_FOR_SEMAPHORES,
+    *WAITS_FOR_FILE_LOCKS,
+    *WAITS_FOR_POSIX,
+    *WAITS_FOR_SIGNALS,
 ]  # fmt: skip
 
 

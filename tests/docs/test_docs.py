@@ -28,6 +28,8 @@ ROOMS = [
 
 pytestmark = pytest.mark.skipif(not (ROOT / "docs").is_dir(), reason="the words are in the source tree only")
 
+SLOW = re.compile(r"Executing <.*> took [0-9.]+ seconds")
+
 
 def run_page(page: Path) -> int:
     """The page's Python, block after block in one namespace; how many examples failed."""
@@ -52,7 +54,9 @@ def run_apart(cwd: Path, *arguments: str) -> None:
     """Run this file on a page, or on modules, in a process of its own; warnings and leftovers are failures."""
     command = [sys.executable, "-X", "dev", __file__, *arguments]
     done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=60)
-    assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
+    # asyncio's debug mode tells of callbacks that took long: on a busy machine any may
+    complaints = [line for line in done.stderr.splitlines() if not SLOW.fullmatch(line)]
+    assert (done.returncode, complaints) == (0, []), done.stdout + done.stderr
     assert not list(cwd.iterdir())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import subprocess
 
@@ -10,6 +11,8 @@ import pytest
 HERE = pathlib.Path(__file__).parent
 NATIVE = HERE.parents[1] / "src" / "unixipc" / "_native"
 SANITIZERS = ["address,undefined", "thread"]
+SIGBUS_IS_OURS = "allow_user_segv_handler=1:handle_sigbus=0"
+OPTIONS = dict.fromkeys(["ASAN_OPTIONS", "TSAN_OPTIONS"], SIGBUS_IS_OURS)
 
 pytestmark = pytest.mark.skipif(not NATIVE.is_dir(), reason="the C sources are in the checkout, which is not here")
 
@@ -38,9 +41,11 @@ def sanitizer(request, tmp_path):
     return request.param
 
 
-@pytest.mark.parametrize("name", ["interrupt", "spawn", "seqlock"])
+@pytest.mark.parametrize("name", ["interrupt", "spawn", "seqlock", "sigbus"])
 def test_clean_under_the_sanitizer(name, sanitizer, tmp_path):
-    done = subprocess.run([build(tmp_path, name, sanitizer)], capture_output=True, text=True, timeout=100)
+    done = subprocess.run(
+        [build(tmp_path, name, sanitizer)], capture_output=True, text=True, timeout=100, env={**os.environ, **OPTIONS}
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout == f"{name}: ok\n"
     assert "ERROR" not in done.stderr  # ASan warns that it ignores a borrowed stack (vfork): no finding

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 
@@ -74,3 +75,11 @@ def as_nobody():
             assert child.wait(timeout=WAIT) == Exited(0)
 
     return run
+
+
+@pytest.fixture
+def no_collector():
+    """For handlers that raise at any moment: inside a callback of the collector the exception would be lost."""
+    gc.disable()
+    yield
+    gc.enable()

@@ -218,6 +218,7 @@ def test_hold_without_undo_gives_back_only_at_its_end(s, until):
     assert s[0].value == 2
 
 
+@pytest.mark.usefixtures("no_collector")
 def test_a_handler_that_raises_at_any_moment_leaves_nothing_held(s):
     """A signal may come between any two lines, also just after the acquire and just before the release."""
 

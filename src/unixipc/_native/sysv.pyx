@@ -1277,7 +1277,7 @@ cdef class Segment:
 
     def array(self, dtype, shape=None, offset_bytes=0):
         """A numpy array in these bytes; as many items as fit, unless `shape` says otherwise. Needs numpy."""
-        from unixipc.sysv.memory import array_in
+        from unixipc._view import array_in
         return array_in(self, dtype, shape, offset_bytes)
 
     def __enter__(self):

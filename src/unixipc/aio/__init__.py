@@ -19,9 +19,10 @@ try:
 except ModuleNotFoundError as _error:
     raise ModuleNotFoundError('unixipc.aio needs anyio: pip install "unixipc[aio]"', name="anyio") from _error
 
-from . import framing, sockets, sysv
+from . import framing, locks, posix, signals, sockets, sysv
 from .event import EventFd
 from .fifo import Fifo
+from .locks import FileLock, RecordLock
 from .pipe import PipeReader, PipeWriter, pipe, splice, tee, vmsplice
 from .pipeline import Pipeline, pipeline
 from .process import Child, Process, fork, spawn, wait_any
@@ -30,14 +31,19 @@ __all__ = [
     "Child",
     "EventFd",
     "Fifo",
+    "FileLock",
     "PipeReader",
     "PipeWriter",
     "Pipeline",
     "Process",
+    "RecordLock",
     "fork",
     "framing",
+    "locks",
     "pipe",
     "pipeline",
+    "posix",
+    "signals",
     "sockets",
     "spawn",
     "splice",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 VERBS = {
     "completion": "Print the line that sets up tab completion for your shell.",
     "demo": "Run our twin of a program of Beej's Guide to Unix IPC.",
+    "lock": "Run a command while a file is locked, as flock(1) does; or tell who holds it.",
     "tour": "Carry real files over every mechanism, verify them, and kill the sender half-way.",
 }
 """Each verb's module and its line in the help: listing them imports none of them."""

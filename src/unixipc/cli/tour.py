@@ -25,8 +25,8 @@ NUMBERS = frozenset(HEADINGS[1:5])
 SHOWN_REASONS = 5
 KILL_NOTE = """
 noticed: the sender was killed when half of the bytes had arrived; the receiver saw it by itself and ended within
-that time, took nothing torn for whole, and no process, descriptor, name or
-System V object was left."""
+that time, took nothing torn for whole, and no process, descriptor, name, System V or
+POSIX object was left."""
 
 
 def slug(name: str) -> str:

@@ -1,8 +1,9 @@
-"""What a run could leave on the machine: children, descriptors, names in its folder, System V objects."""
+"""What a run could leave on the machine: children, descriptors, names in its folder, System V and POSIX objects."""
 
 from __future__ import annotations
 
 import os
+import re
 from contextlib import suppress
 
 from .. import sysv
@@ -12,20 +13,27 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+POSIX_FOLDERS = (("/dev/shm", "shared memory"), ("/dev/mqueue", "queue"))
+OUR_NAME = re.compile(r"(sem\.)?unixipc-(\d+)-")
+
 
 class Traces:
     """Remembers what there is; `left_behind` names what has come since."""
 
     def __init__(self, folder: str) -> None:
         self.folder = folder
-        self._before = _descriptors() | _children() | _system_v()
+        self._before = _everything()
 
     def left_behind(self) -> list[str]:
-        """A line for each child (zombies too), descriptor, name and System V object that was not there before."""
-        after = _descriptors() | _children() | _system_v()
+        """A line for each child (zombies too), descriptor, name and object that was not there before."""
+        after = _everything()
         new = [text for key, text in sorted(after.items()) if self._before.get(key) != text]
         names = sorted(os.listdir(self.folder)) if os.path.isdir(self.folder) else []
         return new + [f"path {os.path.join(self.folder, name)}" for name in names]
+
+
+def _everything() -> dict[str, str]:
+    return _descriptors() | _children() | _system_v() | _posix()
 
 
 def _descriptors() -> dict[str, str]:
@@ -72,6 +80,19 @@ def _last_pids(set_id: int) -> tuple[int, ...]:
     with suppress(OSError):  # removed while we looked, or not ours to read
         return tuple(semaphore.last_pid for semaphore in sysv.SemaphoreSet(set_id))
     return ()
+
+
+def _posix() -> dict[str, str]:
+    """Names that this library has made, with the pid of their maker in them; others do not tell whose they are."""
+    found = {}
+    for folder, kind in POSIX_FOLDERS:
+        names = os.listdir(folder) if os.path.isdir(folder) else ()  # a queue has a name there only if it is mounted
+        for name in names:
+            made = OUR_NAME.match(name)
+            if made and not _is_a_stranger(int(made[2])):
+                text = f"POSIX {'semaphore' if made[1] else kind} {name}"
+                found[text] = text
+    return found
 
 
 def _is_a_stranger(pid: int) -> bool:

@@ -197,20 +197,3 @@ def _checked_size(size_bytes: int) -> int:
     if size < 0:
         raise ValueError(f"a segment cannot have {size} bytes")
     return size
-
-
-def array_in(memory: Segment, dtype: Any, shape: Any, offset_bytes: int) -> Any:
-    """A numpy array that holds a view of the memory: ``numpy.ndarray(buffer=...)`` would only hold the object."""
-    import numpy
-
-    kind, here = numpy.dtype(dtype), memoryview(memory)
-    if not 0 <= offset_bytes <= len(here):
-        raise ValueError(f"byte {offset_bytes} is not within {len(here)}")
-    if shape is None:
-        shape = (len(here) - offset_bytes) // kind.itemsize
-    items = int(numpy.prod(shape))
-    if items < 0 or items * kind.itemsize > len(here) - offset_bytes:
-        raise ValueError(f"{items} items of {kind.itemsize} bytes do not fit behind byte {offset_bytes} of {len(here)}")
-    if not items:
-        return numpy.empty(shape, kind)
-    return numpy.frombuffer(here[offset_bytes : offset_bytes + items * kind.itemsize], kind).reshape(shape)

@@ -8,7 +8,10 @@ mean that the end of the stream never comes. `remove` (in the parent, at the end
 from __future__ import annotations
 
 from .carrier import Carrier
+from .locked import LockedFile
+from .mapped import MappedFile, SignalValues
 from .pipes import NamedPipe, PacketPipe, Pipe, SplicedPipe, ThroughProgram
+from .posix import PosixMemory, PosixQueue
 from .system_v import MessageQueues, SharedBuffer
 from .unix_sockets import DatagramSocket, DescriptorPassing, PacketSocket, StreamSocket
 
@@ -17,12 +20,17 @@ __all__ = [
     "Carrier",
     "DatagramSocket",
     "DescriptorPassing",
+    "LockedFile",
+    "MappedFile",
     "MessageQueues",
     "NamedPipe",
     "PacketPipe",
     "PacketSocket",
     "Pipe",
+    "PosixMemory",
+    "PosixQueue",
     "SharedBuffer",
+    "SignalValues",
     "SplicedPipe",
     "StreamSocket",
     "ThroughProgram",
@@ -35,8 +43,13 @@ CARRIERS: dict[str, type[Carrier]] = {
         PacketPipe,
         SplicedPipe,
         NamedPipe,
+        SignalValues,
+        LockedFile,
+        MappedFile,
         MessageQueues,
         SharedBuffer,
+        PosixQueue,
+        PosixMemory,
         StreamSocket,
         PacketSocket,
         DatagramSocket,

@@ -8,10 +8,7 @@ from __future__ import annotations
 from errno import EINVAL
 
 from ...errors import ObjectRemoved
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from types import TracebackType
+from .._refusals import Refusals as _Refusals
 
 
 class Error(Exception):
@@ -40,41 +37,13 @@ class NotAttachedError(Error):
     """The segment's memory is not attached to this process."""
 
 
-class Refusals:
-    """``with`` around native calls: what the kernel refuses is raised as sysv_ipc's callers expect it.
+class Refusals(_Refusals):
+    """``with`` around native calls: what the kernel refuses is raised as sysv_ipc's callers expect it."""
 
-    An errno that is not listed stays the OSError it is.
-    """
-
-    def __init__(self, meanings: dict[int, tuple[type[Exception], str]]) -> None:
-        self.meanings = meanings
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
-        if isinstance(error, OSError) and error.errno in self.meanings:
-            # Only what our own calls raised has notes: a signal handler's exception, which may come in the midst of
-            # any wait, passes as it is.
-            notes: list[str] = getattr(error, "__notes__", [])
-            if notes:
-                raise self._translated(error, notes) from None
-
-    def _translated(self, error: OSError, notes: list[str]) -> Exception:
-        cls, text = self.meanings[error.errno or 0]
+    def _text(self, error: OSError, cls: type[Exception], text: str) -> str:
         if cls is ExistentialError and error.errno == EINVAL and not isinstance(error, ObjectRemoved):
-            text = "the kernel refuses this number for"  # the object is there
-        return with_errno(cls(f"{text} {error.filename}" if error.filename else text), error.errno, notes)
-
-
-def with_errno(error: Exception, code: int | None, notes: list[str]) -> Exception:
-    """The same exception, knowing what the kernel said."""
-    error.errno = code  # type: ignore[attr-defined]
-    for note in notes:
-        error.add_note(note)
-    return error
+            return "the kernel refuses this number for"  # the object is there
+        return text
 
 
 def busy(text: str, code: int) -> BusyError:

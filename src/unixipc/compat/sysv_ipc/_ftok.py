@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 
 from ...sysv import Key
-from ._arguments import c_int
+from .._arguments import c_int
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from weakref import WeakSet
 from ..._call import failure
 from ..._native import sysv as _sysv
 from ...sysv import Segment
-from ._arguments import LONG_MAX, address_number, c_int, c_long, character, raw
+from .._arguments import LONG_MAX, c_int, c_long, raw
+from ._arguments import address_number, character
 from ._constants import IPC_CREX, MODE_BITS, OWNER_MAY_WRITE, PAGE_SIZE, SHM_EXEC, SHM_RDONLY, SHM_REMAP, SHM_RND
 from ._errors import ExistentialError, NotAttachedError, PermissionsError, Refusals
 from ._object import FIRST_OWN, Attribute, KernelObject, adopted, obtained, status

@@ -7,7 +7,8 @@ from errno import EINVAL
 
 from ..._call import failure
 from ..._native import sysv as _sysv
-from ._arguments import c_long, integer, key_number, user_number
+from .._arguments import c_long
+from ._arguments import integer, key_number, user_number
 from ._constants import IPC_CREAT, IPC_EXCL, MODE_BITS, RANDOM_KEY_MAX
 
 TYPE_CHECKING = False

@@ -6,7 +6,8 @@ from errno import EACCES, EAGAIN, EEXIST, EIDRM, EINVAL, ENOENT, ENOMEM, ENOMSG,
 from operator import index
 
 from ..._native import sysv as _sysv
-from ._arguments import LONG_MAX, c_int, c_long, integer, raw
+from .._arguments import LONG_MAX, c_int, c_long, raw
+from ._arguments import integer
 from ._constants import DEFAULT_MESSAGE_BYTES, IPC_CREX, MODE_BITS
 from ._errors import ExistentialError, PermissionsError, Refusals, busy
 from ._object import FIRST_OWN, Attribute, KernelObject, adopted, obtained, status

@@ -5,7 +5,8 @@ from __future__ import annotations
 from errno import EACCES, EAGAIN, EEXIST, EIDRM, EINVAL, ENOENT, ENOMEM, ERANGE, ETIMEDOUT
 
 from ..._native import sysv as _sysv
-from ._arguments import c_int, c_long, c_short, integer, seconds
+from .._arguments import c_int, c_long, c_short, seconds
+from ._arguments import integer
 from ._constants import IPC_CREX, IPC_EXCL, OWNER_MAY_WRITE, SEMAPHORE_VALUE_MAX
 from ._errors import BusyError, ExistentialError, PermissionsError, Refusals, busy
 from ._object import FIRST_OWN, Attribute, KernelObject, adopted, obtained, status

@@ -1,0 +1,398 @@
+# cython: language_level=3, boundscheck=False, wraparound=False
+# cython: binding=False, embedsignature=True, embedsignature.format=clinic
+"""Mapped memory: mmap(2) and what goes with it, and memory files with seals."""
+
+cimport cython
+from cpython.buffer cimport Py_buffer, PyBuffer_FillInfo
+from libc.errno cimport EINTR, errno
+from libc.stdint cimport uintptr_t
+from weakref import ref
+
+import os
+
+from unixipc._call import failure
+from unixipc._native.descriptor cimport FLAGGED, Descriptor
+from unixipc.errors import ClosedError
+
+cdef extern from "sigbus.h":
+    struct uipc_guard:
+        pass
+    int uipc_guard_install()
+    uipc_guard *uipc_guard_add(void *, size_t, size_t, int)
+    void uipc_guard_protect(uipc_guard *, int)
+    void uipc_guard_remove(uipc_guard *)
+    unsigned uipc_guard_damaged(uipc_guard *)
+
+cdef extern from *:
+    """
+    #include "uipc.h"
+    #include <sys/mman.h>
+    #include <sys/vfs.h>
+    static size_t uipc_page_size_of_file(int fd, size_t usual)
+    {
+        struct statfs found;
+        int huge = fd >= 0 && fstatfs(fd, &found) == 0 && (unsigned)found.f_type == 0x958458f6u; /* hugetlbfs */
+        return huge ? (size_t)found.f_bsize : usual;
+    }
+    static void uipc_look_at(const volatile char *byte) { (void)*byte; }
+    """
+    size_t uipc_page_size_of_file(int, size_t) nogil
+    void uipc_look_at(const char *) nogil
+    void *mmap_call "mmap"(void *, size_t, int, int, int, long) nogil
+    int munmap_call "munmap"(void *, size_t) nogil
+    void *mremap_call "mremap"(void *, size_t, size_t, int, ...) nogil
+    int msync_call "msync"(void *, size_t, int) nogil
+    int madvise_call "madvise"(void *, size_t, int) nogil
+    int mlock_call "mlock"(const void *, size_t) nogil
+    int munlock_call "munlock"(const void *, size_t) nogil
+    int mprotect_call "mprotect"(void *, size_t, int) nogil
+    int memfd_create(const char *, unsigned) nogil
+    int posix_fallocate(int, long, long) nogil
+    int ftruncate(int, long) nogil
+    int fcntl(int, int, ...) nogil
+    long sysconf(int) nogil
+    enum:
+        PROT_READ, PROT_WRITE
+        MAP_SHARED, MAP_ANONYMOUS
+        MREMAP_MAYMOVE
+        MS_SYNC, MS_ASYNC, MS_INVALIDATE
+        MFD_CLOEXEC, MFD_ALLOW_SEALING
+        F_ADD_SEALS, F_GET_SEALS
+        _SC_PAGESIZE
+
+PAGE_SIZE = sysconf(_SC_PAGESIZE)
+cdef size_t PAGE = PAGE_SIZE
+
+
+cdef object refused(int code, str call, object name):
+    if code == EINTR:
+        return InterruptedError(code, "interrupted")
+    return failure(code, call, name)
+
+
+@cython.auto_pickle(False)
+cdef class Mapped:
+    """Mapped memory: a buffer. It cannot be unmapped while somebody uses its memory.
+
+    `guarded`: pages that a shortened file takes away become zeros instead of a SIGBUS, and `damaged_pages` tells.
+    """
+
+    cdef char *base           # page aligned
+    cdef size_t whole         # whole pages
+    cdef size_t page_size
+    cdef size_t most          # it cannot be longer than this; 0: no such limit
+    cdef Py_ssize_t offset    # of our first byte in it
+    cdef readonly Py_ssize_t length
+    cdef readonly bint readonly
+    cdef readonly object name
+    cdef readonly Py_ssize_t exports
+    cdef uipc_guard *guard
+    cdef unsigned damaged_before
+    cdef object lent          # weakly, our own view: it holds us, so we must not hold it
+    cdef object __weakref__
+
+    cdef char *here(self) except NULL:
+        if self.base == NULL:
+            raise ClosedError(f"{type(self).__name__} {self.name or ''} is closed".replace("  ", " "))
+        return self.base + self.offset
+
+    @property
+    def address(self):
+        """Where it is in this process; another process may have it elsewhere."""
+        return <size_t>self.here()
+
+    @property
+    def closed(self):
+        """Whether it was unmapped."""
+        return self.base == NULL
+
+    @property
+    def damaged_pages(self):
+        """How many pages somebody took away by making the file shorter: they read as zeros and are not the file's."""
+        return self.damaged_before + (uipc_guard_damaged(self.guard) if self.guard != NULL else 0)
+
+    def __getbuffer__(self, Py_buffer *view, int flags):
+        PyBuffer_FillInfo(view, self, self.here(), self.length, self.readonly, flags)
+        self.exports += 1
+        if self.guard != NULL:
+            uipc_guard_install()  # somebody may have taken the signal since
+
+    def __releasebuffer__(self, Py_buffer *view):
+        self.exports -= 1
+
+    def __len__(self):
+        return self.length
+
+    @property
+    def buffer(self):
+        """Its bytes, as a memoryview: the same one as long as somebody has it. After `close` it refuses to be used."""
+        view = None if self.lent is None else self.lent()
+        if view is None:
+            view = memoryview(self)
+            self.lent = ref(view)
+        return view
+
+    cdef int forget_buffer(self) except -1:
+        view = None if self.lent is None else self.lent()
+        if view is not None:
+            try:
+                view.release()
+            except BufferError:
+                return 0
+        self.lent = None
+        return 0
+
+    cdef int check_unused(self, str what) except -1:
+        self.forget_buffer()
+        if self.exports:
+            raise BufferError(f"cannot {what}: {self.exports} views of this memory are in use (memoryviews, arrays, "
+                              "structures); delete or release them first")
+        return 0
+
+    cdef int span(self, Py_ssize_t offset, length, char **at, size_t *n, bint inside=False) except -1:
+        """The pages of a range: those that it touches, or only those that are `inside` it."""
+        cdef char *start = self.here()
+        cdef Py_ssize_t size = self.length - offset if length is None else length
+        if offset < 0 or size < 0 or offset > self.length - size:
+            raise ValueError(f"bytes {offset}..{offset + size} are not within {self.length}")
+        cdef uintptr_t begin = <uintptr_t>start + offset, end = begin + size, mask = self.page_size - 1
+        if inside and offset + size == self.length and self.guard == NULL:
+            end = <uintptr_t>self.base + self.whole  # nobody has bytes behind ours
+        begin = (begin + mask) & ~mask if inside else begin & ~mask
+        end = end & ~mask if inside else (end + mask) & ~mask
+        at[0] = <char *>begin
+        n[0] = end - begin if size and end > begin else 0
+        return 0
+
+    def close(self):
+        """Unmap it. BufferError while views of it are in use. -- munmap(2)"""
+        if self.base == NULL:
+            return
+        self.check_unused("unmap")
+        self.unmap()
+
+    cdef void unmap(self) noexcept:
+        cdef char *base = self.base
+        cdef size_t whole = self.whole
+        self.base = NULL
+        if base == NULL:
+            return
+        self.unwatch()  # first: what comes to these addresses next is not ours
+        with nogil:
+            munmap_call(base, whole)
+
+    def flush(self, Py_ssize_t offset_bytes=0, length_bytes=None, bint wait=True, bint invalidate=False):
+        """Write changes to the file: now, or with ``wait=False`` soon. -- msync(2)
+
+        `invalidate`: other mappings of the file are made to look again (MS_INVALIDATE); on Linux they see changes
+        anyway. OSError(EIO) if the disk fails.
+        """
+        cdef char *at
+        cdef size_t n
+        cdef int rc, code
+        self.span(offset_bytes, length_bytes, &at, &n)
+        cdef int flags = (MS_SYNC, MS_ASYNC)[not wait] | (MS_INVALIDATE if invalidate else 0)
+        self.exports += 1  # nobody unmaps it meanwhile
+        with nogil:
+            rc = msync_call(at, n, flags)
+            code = errno
+        self.exports -= 1
+        if rc < 0:
+            raise refused(code, "msync(2)", self.name)
+
+    def give_advice(self, int advice, Py_ssize_t offset_bytes=0, length_bytes=None, bint inside=False):
+        """Tell the kernel how it will be used; `inside`: only whole pages of ours. -- madvise(2)"""
+        cdef char *at
+        cdef size_t n
+        cdef int rc, code
+        self.span(offset_bytes, length_bytes, &at, &n, inside)
+        self.exports += 1
+        with nogil:
+            rc = madvise_call(at, n, advice) if n else 0
+            code = errno
+        self.exports -= 1
+        if rc < 0:
+            raise refused(code, "madvise(2)", self.name)
+
+    def lock(self, Py_ssize_t offset_bytes=0, length_bytes=None):
+        """Keep it in memory: it is never swapped out. -- mlock(2)
+
+        OSError(ENOMEM) beyond RLIMIT_MEMLOCK; PermissionError if that is 0.
+        """
+        cdef char *at
+        cdef size_t n
+        cdef int rc, code
+        self.span(offset_bytes, length_bytes, &at, &n)
+        self.exports += 1
+        with nogil:
+            rc = mlock_call(at, n)
+            code = errno
+        self.exports -= 1
+        if rc < 0:
+            raise refused(code, "mlock(2)", self.name)
+
+    def unlock(self, Py_ssize_t offset_bytes=0, length_bytes=None):
+        """Let it be swapped out again: the pages that these bytes are in. -- munlock(2)"""
+        cdef char *at
+        cdef size_t n
+        self.span(offset_bytes, length_bytes, &at, &n)
+        if munlock_call(at, n) < 0:
+            raise refused(errno, "munlock(2)", self.name)
+
+    def protect(self):
+        """From now on nobody writes through this mapping. BufferError while views of it are in use. -- mprotect(2)"""
+        self.here()
+        self.check_unused("protect")
+        if mprotect_call(self.base, self.whole, PROT_READ) < 0:
+            raise refused(errno, "mprotect(2)", self.name)
+        self.readonly = True
+        if self.guard != NULL:
+            uipc_guard_protect(self.guard, PROT_READ)
+
+    def remap(self, Py_ssize_t length):
+        """Change its length; it may move. BufferError while views of it are in use. -- mremap(2)"""
+        self.here()
+        if length < 1:
+            raise ValueError(f"a mapping has at least 1 byte, not {length}")
+        self.check_unused("resize")
+        cdef size_t whole = pages(<size_t>self.offset + length, self.page_size)
+        if self.most and whole > self.most:
+            raise ValueError(f"shared memory without a file has its size from birth: {length} bytes are too many")
+        cdef unsigned damaged = self.damaged_pages
+        cdef Py_ssize_t before = self.length
+        self.move(whole, length)
+        if self.guard == NULL or length <= before:
+            return
+        self.look_at_end()
+        if self.damaged_pages != damaged:
+            self.move(pages(self.offset + before, self.page_size), before)
+            self.damaged_before = damaged
+            raise ValueError(f"the file {self.name} is too short: make it longer first")
+
+    cdef int move(self, size_t whole, Py_ssize_t length) except -1:
+        cdef bint watched = self.guard != NULL
+        cdef void *moved
+        self.unwatch()
+        moved = mremap_call(self.base, self.whole, whole, MREMAP_MAYMOVE)
+        cdef int code = errno
+        if <Py_ssize_t>moved != -1:
+            self.base, self.whole, self.length = <char *>moved, whole, length
+        if watched:
+            self.watch()
+        if <Py_ssize_t>moved == -1:
+            raise refused(code, "mremap(2)", self.name)
+        return 0
+
+    def look_at_end(self):
+        """Touch the last byte: if the file has lost its last page, that shows now."""
+        cdef const char *last = self.here() + self.length - 1
+        if self.guard == NULL:
+            return
+        uipc_guard_install()
+        self.exports += 1
+        with nogil:
+            uipc_look_at(last)
+        self.exports -= 1
+
+    cdef void unwatch(self) noexcept:
+        if self.guard != NULL:
+            self.damaged_before += uipc_guard_damaged(self.guard)
+            uipc_guard_remove(self.guard)
+            self.guard = NULL
+
+    cdef int watch(self) except -1:
+        self.guard = uipc_guard_add(self.base, self.whole, self.page_size,
+                                    PROT_READ if self.readonly else PROT_READ | PROT_WRITE)
+        if self.guard == NULL:
+            raise MemoryError("no room to note a mapping")
+        return 0
+
+    def __enter__(self):
+        self.here()
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+
+    def __dealloc__(self):
+        self.unmap()
+
+
+cdef size_t pages(size_t size, size_t page_size) noexcept:
+    """Whole pages for so many bytes."""
+    return (size + page_size - 1) & ~(page_size - 1)
+
+
+def map_memory(cls, int fd, Py_ssize_t length, long offset, int protection, int flags, bint guarded, object name,
+               size_t page_size=0):
+    """Map `length` bytes from any `offset` as an object of class `cls`; 0: the file's own pages. -- mmap(2)"""
+    cdef Mapped made = cls.__new__(cls)
+    cdef void *where
+    cdef int code
+    if length < 1:
+        raise ValueError(f"a mapping has at least 1 byte, not {length}")
+    if offset < 0:
+        raise ValueError(f"an offset is at least 0, not {offset}")
+    if not page_size:
+        page_size = uipc_page_size_of_file(fd, PAGE)
+    cdef long into_page = offset % <long>page_size
+    cdef size_t whole = pages(<size_t>length + into_page, page_size)
+    with nogil:
+        where = mmap_call(NULL, whole, protection, flags, fd, offset - into_page)
+        code = errno
+    if <Py_ssize_t>where == -1:
+        raise refused(code, "mmap(2)", name)
+    made.base, made.whole, made.offset, made.length = <char *>where, whole, into_page, length
+    made.page_size, made.readonly, made.name = page_size, not protection & PROT_WRITE, name
+    if flags & MAP_ANONYMOUS and flags & MAP_SHARED:
+        made.most = whole
+    if guarded:
+        made.watch()
+    return made
+
+
+def new_memory_file(cls, str name, bint sealable, int extra):
+    """A file without a name on the disk, as a descriptor of class `cls`. -- memfd_create(2)"""
+    cdef Descriptor made = cls.__new__(cls)
+    cdef bytes raw = os.fsencode(name)
+    if b"\0" in raw:
+        raise ValueError(f"a name has no NUL in it: {name!r}")
+    cdef int fd = memfd_create(raw, MFD_CLOEXEC | (MFD_ALLOW_SEALING if sealable else 0) | extra)
+    if fd < 0:
+        raise refused(errno, "memfd_create(2)", name)
+    made.fill(fd, name, FLAGGED)
+    return made
+
+
+def reserve(int fd, long offset, long length, object name=None):
+    """Set memory or disk aside for these bytes: ENOSPC now instead of a SIGBUS later. -- posix_fallocate(3)"""
+    cdef int code
+    if length <= 0:
+        return
+    with nogil:
+        code = posix_fallocate(fd, offset, length)
+    if code:
+        raise refused(code, "posix_fallocate(3)", name)
+
+
+def set_length(int fd, long length, object name=None):
+    """Make the file this long. -- ftruncate(2)"""
+    cdef int rc
+    with nogil:
+        rc = ftruncate(fd, length)
+    if rc < 0:
+        raise refused(errno, "ftruncate(2)", name)
+
+
+def add_seals(int fd, int seals, object name=None):
+    """Forbid for ever. -- fcntl(2), F_ADD_SEALS"""
+    if fcntl(fd, F_ADD_SEALS, seals) < 0:
+        raise refused(errno, "fcntl(F_ADD_SEALS)", name)
+
+
+def get_seals(int fd, object name=None):
+    """What is forbidden. -- fcntl(2), F_GET_SEALS"""
+    cdef int seals = fcntl(fd, F_GET_SEALS)
+    if seals < 0:
+        raise refused(errno, "fcntl(F_GET_SEALS)", name)
+    return seals

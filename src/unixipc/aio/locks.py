@@ -1,0 +1,151 @@
+"""Awaitable file locks. -- flock(2), fcntl(2)
+
+A lock has no descriptor to wait for: what waits is a thread, which a cancel interrupts. Tasks exclude each other as
+threads do: the owner is the task.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import anyio
+
+from .. import locks
+from . import _drive
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Any, Self
+
+    from .._fd import HasFileno
+    from ..locks import Holder
+    from ..locks.ranges import Kind
+
+__all__ = ["FileLock", "RecordLock", "lock_range"]
+
+
+class _Lock(_drive.Twin[locks.FileLock | locks.RecordLock]):
+    """What both have; ``async with`` acquires and releases."""
+
+    @property
+    def held(self) -> bool:
+        """Whether this object holds the lock, in this process."""
+        return self.sync.held
+
+    @property
+    def held_shared(self) -> bool:
+        """Whether it is held, and as one that others may share."""
+        return self.sync.held_shared
+
+    def fileno(self) -> int:
+        """The descriptor of the opening that holds the lock, or would."""
+        return self.sync.fileno()
+
+    def holders(self) -> list[Holder]:
+        """Who holds locks on this file, of any kind, as far as /proc/locks tells. -- proc_locks(5)"""
+        return self.sync.holders()
+
+    def try_acquire(self, shared: bool | None = None) -> bool:
+        """Hold the lock now; False if somebody holds it."""
+        return self.sync.try_acquire_for(_task(), self.sync.shared if shared is None else shared)
+
+    async def acquire(self, timeout: float | None = None, shared: bool | None = None) -> None:
+        """Wait until the lock is ours. TimeoutError tells who holds it; a cancelled one holds nothing. -- flock(2)"""
+        await _drive.checkpoint()
+        how = self.sync.shared if shared is None else shared
+        if not self.sync.try_acquire_for(_task(), how):
+            limit = self.sync.timeout if timeout is None else timeout
+            owner = _task()
+            call = partial(self.sync.acquire_for, owner, how, limit)
+            await _drive.in_thread(call, give_back=lambda _held: self.sync.release_for(owner))
+
+    def release(self) -> None:
+        """Hold the lock no longer. It never waits, so it is not awaited. -- flock(2), fcntl(2)"""
+        self.sync.release_for(_task())
+
+    def try_upgrade(self) -> bool:
+        """Make the shared lock that we hold exclusive, now and in one step. See `unixipc.locks`."""
+        return self.sync.convert(False, _task())
+
+    async def upgrade(self, timeout: float | None = None) -> bool:
+        """Make the shared lock that we hold exclusive. Whether nobody else had it in between. -- flock(2)
+
+        False: it was given up and waited for. A timeout, a cancel or an error: it is not held any more.
+        """
+        await _drive.checkpoint()
+        if self.try_upgrade():
+            return True
+        self.sync.give_up(_task())
+        await self.acquire(timeout, False)
+        return False
+
+    def downgrade(self) -> None:
+        """Share the exclusive lock that we hold. -- flock(2), fcntl(2)"""
+        self.sync.convert(True, _task())
+
+    def reading(self, timeout: float | None = None) -> _Hold:
+        """For ``async with``: hold it shared."""
+        return _Hold(self, True, timeout)
+
+    def writing(self, timeout: float | None = None) -> _Hold:
+        """For ``async with``: hold it alone."""
+        return _Hold(self, False, timeout)
+
+    async def __aenter__(self) -> Self:
+        await self.acquire()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self.sync.leave(error, _task())
+
+
+def _task() -> int:
+    return anyio.get_current_task().id
+
+
+class _Hold:
+    def __init__(self, lock: _Lock, shared: bool, timeout: float | None) -> None:
+        self.lock, self.shared, self.timeout = lock, shared, timeout
+
+    async def __aenter__(self) -> _Lock:
+        await self.lock.acquire(self.timeout, self.shared)
+        return self.lock
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self.lock.sync.leave(error, _task())
+
+
+class FileLock(_Lock):
+    """A lock on a whole file; `unixipc.FileLock`, awaitable. Takes the same, or such a lock."""
+
+    def __init__(self, file: Any, *args: Any, **named: Any) -> None:
+        super().__init__(file if isinstance(file, locks.FileLock) else locks.FileLock(file, *args, **named))
+
+
+class RecordLock(_Lock):
+    """A lock on a range of bytes; `unixipc.RecordLock`, awaitable. Takes the same, or such a lock."""
+
+    def __init__(self, file: Any, *args: Any, **named: Any) -> None:
+        super().__init__(file if isinstance(file, locks.RecordLock) else locks.RecordLock(file, *args, **named))
+
+
+async def lock_range(
+    file: int | HasFileno,
+    start: int = 0,
+    length: int = 0,
+    *,
+    shared: bool = False,
+    kind: Kind = "ofd",
+    timeout: float | None = None,
+) -> None:
+    """Lock these bytes, waiting until nobody else has any; cancelled in the last moment: unlocks them. -- fcntl(2)"""
+    await _drive.checkpoint()
+    if locks.try_lock_range(file, start, length, shared=shared, kind=kind):
+        return
+    call = partial(locks.lock_range, file, start, length, shared=shared, kind=kind, timeout=timeout)
+    await _drive.in_thread(call, give_back=lambda _none: locks.unlock_range(file, start, length, kind=kind))

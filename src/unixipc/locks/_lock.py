@@ -1,0 +1,152 @@
+"""What a lock on a file is, whichever call makes it: files, forks, conversions, who holds it."""
+
+from __future__ import annotations
+
+import os
+import weakref
+
+from .._fd import number_of
+from .._native.locks import LockCalls
+from . import _file_systems
+from ._holders import conflicting, describe, holders_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self, TypeAlias
+
+    from .._fd import HasFileno
+    from ._holders import Holder
+
+    PathOrFile: TypeAlias = "str | bytes | os.PathLike[str] | int | HasFileno"
+
+_all: weakref.WeakSet[FileLocking] = weakref.WeakSet()
+
+
+class FileLocking(LockCalls):
+    """A lock on a file; ``with`` acquires and releases it. The base of `FileLock` and `RecordLock`."""
+
+    def __init__(
+        self,
+        file: PathOrFile,
+        kind: str,
+        *,
+        shared: bool,
+        start: int = 0,
+        length: int = 0,
+        mode: int = 0o600,
+        trust_file_system: bool = False,
+        timeout: float | None = None,
+    ) -> None:
+        self.kind, self.start_byte, self.length_bytes = kind, start, length
+        self.file: object = None
+        if isinstance(file, (str, bytes, os.PathLike)):
+            super().__init__(os.fspath(file), -1, kind, shared, start, length, mode, timeout)
+        else:
+            super().__init__(None, number_of(file), kind, shared, start, length, mode, timeout)
+            self.file = file  # kept open as long as we are
+        if not trust_file_system:
+            try:
+                _file_systems.check(self.fileno(), kind, self.name)
+            except BaseException:
+                self.close()
+                raise
+        _all.add(self)
+
+    def reading(self, timeout: float | None = None) -> Hold:
+        """For ``with``: hold it shared. -- flock(2), fcntl(2)"""
+        return Hold(self, True, timeout)
+
+    def writing(self, timeout: float | None = None) -> Hold:
+        """For ``with``: hold it alone. -- flock(2), fcntl(2)"""
+        return Hold(self, False, timeout)
+
+    def try_upgrade(self) -> bool:
+        """Make the shared lock that we hold exclusive, now and in one step; False if others share it. -- flock(2)
+
+        After False a record lock is still held, shared. A flock is lost (`held` says so): the kernel removes the old
+        lock before it looks for the new one.
+        """
+        return self.convert(False)
+
+    def upgrade(self, timeout: float | None = None) -> bool:
+        """Make the shared lock that we hold exclusive. Whether nobody else had it in between. -- flock(2), fcntl(2)
+
+        True: it was changed in one step. False: others shared it, so it was given up and waited for (two that kept
+        theirs would wait for each other for ever), and somebody may have written meanwhile: read again.
+        TimeoutError, or any other error: it is not held any more.
+        """
+        if self.try_upgrade():
+            return True
+        self.give_up()
+        try:
+            self.acquire(timeout, False)
+        except BaseException as error:
+            error.add_note(GIVEN_UP)
+            raise
+        return False
+
+    def downgrade(self) -> None:
+        """Share the exclusive lock that we hold; nobody else has it alone in between. -- flock(2), fcntl(2)"""
+        if not self.convert(True):
+            raise RuntimeError(f"{self!r} was lost")  # Linux has no reason to refuse it
+
+    def holders(self) -> list[Holder]:
+        """Who holds locks on this file, of any kind, as far as /proc/locks tells. -- proc_locks(5)"""
+        return holders_of(self.fileno() if self.path is None else self.path)
+
+    def held_by(self, shared: bool | None = None) -> str:
+        """Who keeps us out, as a sentence."""
+        if self.held:
+            return "another thread or task of this process holds it, by this very object"
+        how = self.shared if shared is None else shared
+        try:
+            found = conflicting(self.holders(), self.kind, how, self.start_byte, self.length_bytes)
+            return describe(found, self.fileno() if self.path is None else self.path)
+        except (OSError, ValueError):
+            return "who holds it cannot be seen from here"
+
+    def __enter__(self) -> Self:
+        self.acquire()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self.leave(error)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        raise TypeError("a lock cannot be pickled: make one from the path in the other process")
+
+    def __repr__(self) -> str:
+        state = "closed" if self.closed else "free" if not self.held else "held"
+        how = " shared" if self.held_shared else ""
+        return f"<{type(self).__name__} {self.name!r} {state}{how}>"
+
+
+GIVEN_UP = "upgrade: the shared lock was given up for it, and is not held any more"
+
+
+class Hold:
+    """A lock, shared or alone, for the time of a ``with``."""
+
+    def __init__(self, lock: FileLocking, shared: bool, timeout: float | None) -> None:
+        self.lock, self.shared, self.timeout = lock, shared, timeout
+
+    def __enter__(self) -> FileLocking:
+        self.lock.acquire(self.timeout, self.shared)
+        return self.lock
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self.lock.leave(error)
+
+
+def _forget_in_child() -> None:
+    """A forked child holds nothing, and its copies of the descriptors must not keep its parent's locks alive."""
+    for lock in list(_all):
+        lock.forget()
+
+
+os.register_at_fork(after_in_child=_forget_in_child)

@@ -1,0 +1,66 @@
+"""Locks on ranges of a file's bytes. -- fcntl(2)
+
+>>> import tempfile
+>>> from unixipc.locks import RecordLock, probe
+>>> file = tempfile.NamedTemporaryFile()
+>>> with RecordLock(file.name, start=100, length=10):
+...     probe(file, start=0, length=101)
+Holder(pid=None, kind='ofd', shared=False, start=100, length=10)
+>>> file.close()
+"""
+
+from __future__ import annotations
+
+from ._lock import FileLocking
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal
+
+    from ._lock import PathOrFile
+
+__all__ = ["RecordLock"]
+
+LAST_BYTE = 2**63 - 1
+
+
+class RecordLock(FileLocking):
+    """A lock on the `length` bytes from `start` (0: to the end, however far that moves; negative: those before it).
+
+    `kind` "ofd", the default: it belongs to an opening, as a flock does. "posix": it belongs to the process; then
+    closing *any* descriptor of the file anywhere in the process drops it, two objects in one process do not exclude
+    each other, and the kernel refuses what it sees as a deadlock (OSError(EDEADLK)). Both kinds exclude each other, and
+    neither knows of flock. A path is made only if `mode` is given. An exclusive lock needs a file open for writing, a
+    shared one a file open for reading (OSError(EBADF)).
+
+    Objects on one open file share its opening and do not exclude each other: their ranges split, merge and convert, as
+    `lock_range` does it. Errors and fates as of `FileLock`, but that exec keeps a posix lock of a file of yours
+    that is inheritable.
+    """
+
+    def __init__(
+        self,
+        file: PathOrFile,
+        start: int = 0,
+        length: int = 0,
+        *,
+        shared: bool = False,
+        kind: Literal["ofd", "posix"] = "ofd",
+        timeout: float | None = None,
+        mode: int = -1,
+        trust_file_system: bool = False,
+    ) -> None:
+        if kind not in ("ofd", "posix"):
+            raise ValueError(f"kind must be 'ofd' or 'posix', not {kind!r}")
+        if start < 0 or start + length < 0 or start + length > LAST_BYTE:
+            raise ValueError(f"{length} bytes from {start} are not in a file")
+        super().__init__(
+            file,
+            kind,
+            shared=shared,
+            start=start,
+            length=length,
+            mode=mode,
+            trust_file_system=trust_file_system,
+            timeout=timeout,
+        )

@@ -1,0 +1,149 @@
+"""What happens when a signal comes: actions with their flags and masks. -- sigaction(2)
+
+>>> from signal import SIGUSR1, raise_signal
+>>> from unixipc.signals import handling
+>>> got = []
+>>> with handling(SIGUSR1, lambda number, frame: got.append(number)):
+...     raise_signal(SIGUSR1)
+>>> got
+[10]
+"""
+
+from __future__ import annotations
+
+import signal as _signal
+from contextlib import contextmanager
+from signal import SIG_DFL, SIG_IGN, SIGKILL, SIGSTOP
+
+from .._call import explained
+from .._native import signals as _signals
+from .._record import record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from types import FrameType
+    from typing import Any, TypeAlias
+
+    Handler: TypeAlias = "Callable[[int, FrameType | None], Any] | int | None"
+
+__all__ = ["Action", "action_of", "handling", "sigaction"]
+
+
+@record
+class Action:
+    """A signal's action. `handler`: SIG_DFL, SIG_IGN, a function, or None: a handler that is not Python's."""
+
+    handler: Any
+    restart: bool = False
+    mask: frozenset[int] = frozenset()
+    nodefer: bool = False
+    reset: bool = False
+    no_child_wait: bool = False
+    no_child_stop: bool = False
+    on_stack: bool = False
+
+
+_NAMES = ("restart", "nodefer", "reset", "no_child_wait", "no_child_stop", "on_stack")
+
+
+class _Deferring:
+    """A handler that runs with further signals blocked, as a C handler does while it runs."""
+
+    def __init__(self, handler: Callable[[int, FrameType | None], Any], signals: frozenset[int]) -> None:
+        self.handler, self.signals = handler, signals
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        with _signals.Blocking(self.signals):
+            self.handler(number, frame)
+
+
+def action_of(number: int) -> Action:
+    """The action that a signal has now. OSError(EINVAL) if there is no such signal. -- sigaction(2)"""
+    kind, flags, mask = _signals.action(number)
+    return Action(_handler(kind, number), mask=mask, **{name: bool(flags & _signals.FLAGS[name]) for name in _NAMES})
+
+
+def _handler(kind: str, number: int) -> Handler:
+    known = {"default": SIG_DFL, "ignore": SIG_IGN, "foreign": None}
+    if kind in known:
+        return known[kind]
+    handler = _signal.getsignal(number)
+    if isinstance(handler, _Deferring):
+        return handler.handler
+    return handler if callable(handler) else None  # the kernel knows a handler of which Python does not
+
+
+def sigaction(
+    number: int,
+    handler: Handler | Action,
+    *,
+    restart: bool = False,
+    mask: Iterable[int] = (),
+    nodefer: bool = False,
+    reset: bool = False,
+    no_child_wait: bool = False,
+    no_child_stop: bool = False,
+) -> Action:
+    """Set a signal's action, and give back what it was: pass that again to restore it. -- sigaction(2)
+
+    `handler` runs in the main thread, between two steps of the interpreter: as ``signal.signal`` has it, and beside it
+    and asyncio. `mask`: further signals that wait in the main thread while the handler runs, and then this one too,
+    unless `nodefer`; another thread that does not block them may still take them. `restart` (SA_RESTART): C code in a
+    system call is not interrupted, and so a Python handler has to wait until the call is over; without it Python's and
+    our own calls go on after the handler by themselves (PEP 475). `reset`: once only.
+    `no_child_wait`, `no_child_stop`: of SIGCHLD. ValueError outside of the main thread; OSError(EINVAL) for SIGKILL
+    and SIGSTOP; OSError(EBUSY) for the real-time signal that the library wakes its own threads with.
+    """
+    before = action_of(number)
+    if isinstance(handler, Action):
+        wanted = handler
+    else:
+        flags = (nodefer, reset, no_child_wait, no_child_stop, callable(handler))
+        wanted = Action(handler, restart, frozenset(mask), *flags)
+    if wanted.handler is None:
+        raise TypeError(f"signal {number} had a handler that is not Python's: only `handling` puts it back")
+    _signals.refuse_own([number])
+    with _signals.Blocking([number], running_handlers=False):
+        try:
+            _signal.signal(number, _called(number, wanted))
+        except OSError as error:
+            raise explained(error, "sigaction(2)", f"signal {number}", _UNCATCHABLE.get(number)) from None
+        _signals.adjust(number, _flags(wanted), wanted.mask, callable(wanted.handler))
+    return before
+
+
+_UNCATCHABLE: dict[int, str] = dict.fromkeys(
+    (SIGKILL, SIGSTOP), "SIGKILL and SIGSTOP cannot be caught, blocked or ignored"
+)
+
+
+def _called(number: int, action: Action) -> Any:
+    """What Python is to call: with a mask, the handler inside a block."""
+    if not (callable(action.handler) and action.mask):
+        return action.handler
+    return _Deferring(action.handler, action.mask if action.nodefer else action.mask | {number})
+
+
+def _flags(action: Action) -> int:
+    bits = 0
+    for name in _NAMES:
+        if getattr(action, name):
+            bits |= _signals.FLAGS[name]
+    return bits
+
+
+@contextmanager
+def handling(number: int, handler: Handler, **options: Any) -> Iterator[None]:
+    """For ``with``: this handler, and afterwards exactly what was there, a C library's handler too. -- sigaction(2)
+
+    `options` are those of `sigaction`, and so are the errors.
+    """
+    saved, python = _signals.SavedAction(number), _signal.getsignal(number)
+    try:  # from here on the new handler may already raise
+        sigaction(number, handler, **options)
+        yield
+    finally:
+        if python is not None and _signal.getsignal(number) is not python:
+            _signal.signal(number, python)
+        saved.put_back()
