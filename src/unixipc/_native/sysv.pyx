@@ -286,7 +286,7 @@ cdef class Message:
         return f"Message(type={self.type}, body={self.body!r}{', truncated=True' if self.truncated else ''})"
 
 
-cdef Message message_of(long type, object body, bint truncated):
+cdef inline Message message_of(long type, object body, bint truncated):
     cdef Message result = Message.__new__(Message)
     result.type, result.body, result.truncated = type, body, truncated
     return result
@@ -297,6 +297,12 @@ cdef struct Selection:
     int flags
     Py_ssize_t most
     bint truncate
+
+
+cdef inline Message brought(uipc_message *message, ssize_t got, Selection *what):
+    """One byte more than asked for tells that the message was longer."""
+    cdef bint truncated = what.truncate and got > what.most
+    return message_of(message.type, PyBytes_FromStringAndSize(message.body, what.most if truncated else got), truncated)
 
 
 cdef bint fits(long type, Selection *what) noexcept:
@@ -325,7 +331,7 @@ cdef class QueueCalls(Handle):
         cdef msqid_ds now
         return msgctl(self.id, IPC_STAT, &now) < 0 and (errno == EINVAL or errno == EIDRM)
 
-    cdef object encoded(self, body):
+    cdef inline object encoded(self, body):
         return body if self.codec is None else self.codec.encode(body)
 
     cdef int put(self, object body, long type, int flags) except -1:
@@ -406,13 +412,14 @@ cdef class QueueCalls(Handle):
                 with nogil:
                     got = msgrcv(number, message, most, what.type, (what.flags | flags) & ~cut)
                     code = errno
-            try:
+            if message == &small:
                 if got >= 0:
-                    truncated = what.truncate and got > what.most
-                    body = PyBytes_FromStringAndSize(message.body, what.most if truncated else got)
-                    return message_of(message.type, body, truncated)
-            finally:
-                if message != &small:
+                    return brought(message, got, what)
+            else:
+                try:
+                    if got >= 0:
+                        return brought(message, got, what)
+                finally:
                     free(message)
             if code == ENOMSG and flags & IPC_NOWAIT:
                 return None
@@ -443,8 +450,8 @@ cdef class QueueCalls(Handle):
             self.kept = [each for each in self.kept if each is not found]
         return found
 
-    cdef Message take_now(self, Selection *what):
-        if self.kept:
+    cdef inline Message take_now(self, Selection *what):
+        if self.kept is not None and self.kept:
             self.number()
             found = self.first_kept(what)
             if found is not None:
@@ -453,13 +460,15 @@ cdef class QueueCalls(Handle):
 
     def try_receive(self, type=None, up_to=None, other_than=None, max_bytes=None, bint truncate=False):
         """The message that `receive` would give, None if none is there. -- msgrcv(2)"""
-        cdef Selection what = selection(type, up_to, other_than, max_bytes, truncate)
+        cdef Selection what
+        select(&what, type, up_to, other_than, max_bytes, truncate)
         cdef Message message = self.take_now(&what)
         return message if self.codec is None else self.decoded(message)
 
     def receive(self, type=None, up_to=None, other_than=None, max_bytes=None, bint truncate=False, timeout=None):
         """Wait for a message and take it. -- msgrcv(2)"""
-        cdef Selection what = selection(type, up_to, other_than, max_bytes, truncate)
+        cdef Selection what
+        select(&what, type, up_to, other_than, max_bytes, truncate)
         cdef Message message = self.take_now(&what)
         if message is None:
             waits = waiting_module().in_kernel
@@ -554,8 +563,16 @@ cdef class QueueCalls(Handle):
             raise refused(code, "msgctl(IPC_RMID)", self)
 
 
+cdef inline int select(Selection *what, type, up_to, other_than, max_bytes, bint truncate) except -1:
+    """What msgrcv(2) wants to know. Most want the next message, whatever it is."""
+    what.type, what.flags, what.most, what.truncate = 0, 0, -1, False
+    if type is not None or up_to is not None or other_than is not None or max_bytes is not None or truncate:
+        what[0] = selection(type, up_to, other_than, max_bytes, truncate)
+    return 0
+
+
 cdef Selection selection(type, up_to, other_than, max_bytes, bint truncate) except *:
-    """What msgrcv(2) wants to know."""
+    """The same where something was asked for."""
     cdef Selection what = Selection(0, MSG_NOERROR if truncate else 0, -1, truncate)
     if type is not None:
         what.type = checked_type(type)
