@@ -154,7 +154,7 @@ def test_fork_while_threads_fault():
     """The table is in the child as it was; no lock is in it that somebody could have held."""
     lives("""
 import warnings
-warnings.simplefilter("ignore", DeprecationWarning)  # 3.12 and later: fork in a process with threads, which this is about
+warnings.simplefilter("ignore", DeprecationWarning)  # fork with threads, which this is about
 stop = threading.Event()
 def fault():
     while not stop.is_set():
