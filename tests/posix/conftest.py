@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from unixipc import Exited, fork
 from unixipc.posix import remove_queue, remove_semaphore
 
 WAIT = 20
@@ -45,19 +44,6 @@ def queue_names(tmp_path_factory, own_ipc_namespace):
 
 
 @pytest.fixture
-def until():
-    """Look again until it is so: the kernel tells nobody that a process has fallen asleep."""
-
-    def look(condition):
-        deadline = time.monotonic() + WAIT
-        while not condition():
-            assert time.monotonic() < deadline, "it never became so"
-            time.sleep(0.002)
-
-    return look
-
-
-@pytest.fixture
 def asleep():
     """Start a call in a thread, and give it a moment to fall asleep."""
     with ThreadPoolExecutor() as pool:
@@ -68,51 +54,6 @@ def asleep():
             return future
 
         yield start
-
-
-class Children(list):
-    """Processes of one test."""
-
-    def start(self, function, *args, times=1):
-        """Run it in a child of its own, or in several."""
-        for _ in range(times):
-            self.append(fork(function, *args))
-        return self[-1]
-
-    def all_succeed(self, timeout=WAIT):
-        """Wait for each of them; an assertion that fails there fails here."""
-        assert [str(child.wait(timeout=timeout)) for child in self] == [str(Exited(0))] * len(self)
-
-
-@pytest.fixture
-def children():
-    """Whatever happens, the test's children end with it."""
-    started = Children()
-    yield started
-    for child in started:
-        if child.status is None:
-            child.kill()
-            child.wait(timeout=WAIT)
-        child.close()
-
-
-@pytest.fixture
-def as_nobody():
-    """Run a function as a user without privileges, in a child; its assertions count."""
-    if os.geteuid():
-        pytest.skip("only root can become another user")
-
-    def run(function, *args):
-        def other_user():
-            os.setgroups([])
-            os.setgid(NOBODY)
-            os.setuid(NOBODY)
-            function(*args)
-
-        with fork(other_user) as child:
-            assert child.wait(timeout=WAIT) == Exited(0)
-
-    return run
 
 
 SYSCTLS = "/proc/sys/fs/mqueue/"

@@ -82,6 +82,11 @@ cdef object refused(int code, str call, object name):
     return failure(code, call, name)
 
 
+cdef object outcome(int code, str call, object name):
+    """The same for a call that sleeps: InterruptedError when a signal ended it, for `unixipc._wait.in_kernel`."""
+    return InterruptedError(code, "interrupted") if code == EINTR else failure(code, call, name)
+
+
 cdef class Descriptor:
     """One open file descriptor that this object owns: close-on-exec from birth, -1 after close.
 

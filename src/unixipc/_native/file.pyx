@@ -1,11 +1,9 @@
 # cython: language_level=3
 """Calls on names and files that may sleep in the kernel: one try each, InterruptedError when a signal came."""
 
-from libc.errno cimport EINTR, EAGAIN, errno
+from libc.errno cimport EAGAIN, errno
 
-from unixipc._native.descriptor cimport FLAGGED, Descriptor
-
-from unixipc._call import failure
+from unixipc._native.descriptor cimport FLAGGED, Descriptor, outcome
 
 import os
 
@@ -18,30 +16,10 @@ cdef extern from "uipc.h" nogil:
         F_GETFL
         F_SETFL
 
-cdef extern from *:
-    struct flock_range "flock":
-        short l_type, l_whence
-        long l_start, l_len
-        int l_pid
-    int ofd_lock "fcntl"(int, int, flock_range *) nogil
-    enum:
-        F_OFD_SETLK
-        F_OFD_SETLKW
-        EACCES
-        F_RDLCK
-        F_WRLCK
-        F_UNLCK
-
 cdef extern from "<sys/file.h>" nogil:
     int flock(int, int)
     enum:
         LOCK_NB
-
-
-cdef object outcome(int code, str call, object name):
-    if code == EINTR:
-        return InterruptedError(code, "interrupted")
-    return failure(code, call, name)
 
 
 cdef int opened(path, int flags) except -1:
@@ -82,19 +60,3 @@ def flock_once(int fd, int operation, name=None):
     if code == EAGAIN and operation & LOCK_NB:
         return None
     raise outcome(code, "flock(2)", name)
-
-
-def record_lock_once(int fd, int kind, long start, long length, bint sleep, name=None):
-    """Lock (0 shared, 1 alone) or unlock (2) a range of bytes for this opening; None for not now. -- fcntl(2)"""
-    cdef flock_range wanted
-    cdef int rc, code
-    wanted.l_type = (F_RDLCK, F_WRLCK, F_UNLCK)[kind]
-    wanted.l_whence, wanted.l_start, wanted.l_len, wanted.l_pid = 0, start, length, 0
-    with nogil:
-        rc = ofd_lock(fd, F_OFD_SETLKW if sleep else F_OFD_SETLK, &wanted)
-        code = errno
-    if rc == 0:
-        return True
-    if (code == EAGAIN or code == EACCES) and not sleep:
-        return None
-    raise outcome(code, "fcntl(F_OFD_SETLK)", name)

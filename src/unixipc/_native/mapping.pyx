@@ -4,14 +4,13 @@
 
 cimport cython
 from cpython.buffer cimport Py_buffer, PyBuffer_FillInfo
-from libc.errno cimport EINTR, errno
+from libc.errno cimport errno
 from libc.stdint cimport uintptr_t
 from weakref import ref
 
 import os
 
-from unixipc._call import failure
-from unixipc._native.descriptor cimport FLAGGED, Descriptor
+from unixipc._native.descriptor cimport FLAGGED, Descriptor, outcome
 from unixipc.errors import ClosedError
 
 cdef extern from "sigbus.h":
@@ -62,12 +61,6 @@ cdef extern from *:
 
 PAGE_SIZE = sysconf(_SC_PAGESIZE)
 cdef size_t PAGE = PAGE_SIZE
-
-
-cdef object refused(int code, str call, object name):
-    if code == EINTR:
-        return InterruptedError(code, "interrupted")
-    return failure(code, call, name)
 
 
 @cython.auto_pickle(False)
@@ -198,7 +191,7 @@ cdef class Mapped:
             code = errno
         self.exports -= 1
         if rc < 0:
-            raise refused(code, "msync(2)", self.name)
+            raise outcome(code, "msync(2)", self.name)
 
     def give_advice(self, int advice, Py_ssize_t offset_bytes=0, length_bytes=None, bint inside=False):
         """Tell the kernel how it will be used; `inside`: only whole pages of ours. -- madvise(2)"""
@@ -212,7 +205,7 @@ cdef class Mapped:
             code = errno
         self.exports -= 1
         if rc < 0:
-            raise refused(code, "madvise(2)", self.name)
+            raise outcome(code, "madvise(2)", self.name)
 
     def lock(self, Py_ssize_t offset_bytes=0, length_bytes=None):
         """Keep it in memory: it is never swapped out. -- mlock(2)
@@ -229,7 +222,7 @@ cdef class Mapped:
             code = errno
         self.exports -= 1
         if rc < 0:
-            raise refused(code, "mlock(2)", self.name)
+            raise outcome(code, "mlock(2)", self.name)
 
     def unlock(self, Py_ssize_t offset_bytes=0, length_bytes=None):
         """Let it be swapped out again: the pages that these bytes are in. -- munlock(2)"""
@@ -237,14 +230,14 @@ cdef class Mapped:
         cdef size_t n
         self.span(offset_bytes, length_bytes, &at, &n)
         if munlock_call(at, n) < 0:
-            raise refused(errno, "munlock(2)", self.name)
+            raise outcome(errno, "munlock(2)", self.name)
 
     def protect(self):
         """From now on nobody writes through this mapping. BufferError while views of it are in use. -- mprotect(2)"""
         self.here()
         self.check_unused("protect")
         if mprotect_call(self.base, self.whole, PROT_READ) < 0:
-            raise refused(errno, "mprotect(2)", self.name)
+            raise outcome(errno, "mprotect(2)", self.name)
         self.readonly = True
         if self.guard != NULL:
             uipc_guard_protect(self.guard, PROT_READ)
@@ -280,7 +273,7 @@ cdef class Mapped:
         if watched:
             self.watch()
         if <Py_ssize_t>moved == -1:
-            raise refused(code, "mremap(2)", self.name)
+            raise outcome(code, "mremap(2)", self.name)
         return 0
 
     def look_at_end(self):
@@ -341,7 +334,7 @@ def map_memory(cls, int fd, Py_ssize_t length, long offset, int protection, int 
         where = mmap_call(NULL, whole, protection, flags, fd, offset - into_page)
         code = errno
     if <Py_ssize_t>where == -1:
-        raise refused(code, "mmap(2)", name)
+        raise outcome(code, "mmap(2)", name)
     made.base, made.whole, made.offset, made.length = <char *>where, whole, into_page, length
     made.page_size, made.readonly, made.name = page_size, not protection & PROT_WRITE, name
     if flags & MAP_ANONYMOUS and flags & MAP_SHARED:
@@ -359,7 +352,7 @@ def new_memory_file(cls, str name, bint sealable, int extra):
         raise ValueError(f"a name has no NUL in it: {name!r}")
     cdef int fd = memfd_create(raw, MFD_CLOEXEC | (MFD_ALLOW_SEALING if sealable else 0) | extra)
     if fd < 0:
-        raise refused(errno, "memfd_create(2)", name)
+        raise outcome(errno, "memfd_create(2)", name)
     made.fill(fd, name, FLAGGED)
     return made
 
@@ -372,7 +365,7 @@ def reserve(int fd, long offset, long length, object name=None):
     with nogil:
         code = posix_fallocate(fd, offset, length)
     if code:
-        raise refused(code, "posix_fallocate(3)", name)
+        raise outcome(code, "posix_fallocate(3)", name)
 
 
 def set_length(int fd, long length, object name=None):
@@ -381,18 +374,18 @@ def set_length(int fd, long length, object name=None):
     with nogil:
         rc = ftruncate(fd, length)
     if rc < 0:
-        raise refused(errno, "ftruncate(2)", name)
+        raise outcome(errno, "ftruncate(2)", name)
 
 
 def add_seals(int fd, int seals, object name=None):
     """Forbid for ever. -- fcntl(2), F_ADD_SEALS"""
     if fcntl(fd, F_ADD_SEALS, seals) < 0:
-        raise refused(errno, "fcntl(F_ADD_SEALS)", name)
+        raise outcome(errno, "fcntl(F_ADD_SEALS)", name)
 
 
 def get_seals(int fd, object name=None):
     """What is forbidden. -- fcntl(2), F_GET_SEALS"""
     cdef int seals = fcntl(fd, F_GET_SEALS)
     if seals < 0:
-        raise refused(errno, "fcntl(F_GET_SEALS)", name)
+        raise outcome(errno, "fcntl(F_GET_SEALS)", name)
     return seals

@@ -10,7 +10,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from signal import Signals
 
 from unixipc._call import failure
-from unixipc._native.descriptor cimport FLAGGED, Descriptor
+from unixipc._native.descriptor cimport FLAGGED, Descriptor, outcome
 from unixipc._native.descriptor import waiting_module
 from unixipc._native.wait import monotonic_ns, wake_signal_number
 
@@ -115,12 +115,6 @@ def use_info_class(cls):
     _info = cls
 
 
-cdef object refused(int code, str call, object name=None):
-    if code == EINTR:
-        return InterruptedError(code, "interrupted")
-    return failure(code, call, name)
-
-
 cdef sigset_t set_of(signals) except *:
     cdef sigset_t wanted
     sigemptyset(&wanted)
@@ -156,7 +150,7 @@ def action(int number):
     """("default", "ignore", "python" or "foreign", flags, mask) as the kernel has it. -- sigaction(2)"""
     cdef sigaction_of now
     if sigaction_call(number, NULL, &now) < 0:
-        raise refused(errno, "sigaction(2)", f"signal {number}")
+        raise outcome(errno, "sigaction(2)", f"signal {number}")
     if uipc_is_plain(&now, DEFAULT):
         kind = "default"
     elif uipc_is_plain(&now, IGNORE):
@@ -172,13 +166,13 @@ def adjust(int number, int flags, mask, bint python):
     cdef sigaction_of now
     cdef sigset_t wanted = set_of(mask)
     if sigaction_call(number, NULL, &now) < 0:
-        raise refused(errno, "sigaction(2)", f"signal {number}")
+        raise outcome(errno, "sigaction(2)", f"signal {number}")
     if python:
         of_python = uipc_handler_of(&now)
     now.sa_flags = flags & ~SA_SIGINFO | now.sa_flags & SA_SIGINFO
     now.sa_mask = wanted
     if sigaction_call(number, &now, NULL) < 0:
-        raise refused(errno, "sigaction(2)", f"signal {number}")
+        raise outcome(errno, "sigaction(2)", f"signal {number}")
 
 
 @cython.auto_pickle(False)
@@ -191,12 +185,12 @@ cdef class SavedAction:
     def __init__(self, int number):
         self.number = number
         if sigaction_call(number, NULL, &self.was) < 0:
-            raise refused(errno, "sigaction(2)", f"signal {number}")
+            raise outcome(errno, "sigaction(2)", f"signal {number}")
 
     def put_back(self):
         """As it was."""
         if sigaction_call(self.number, &self.was, NULL) < 0:
-            raise refused(errno, "sigaction(2)", f"signal {self.number}")
+            raise outcome(errno, "sigaction(2)", f"signal {self.number}")
 
 
 def mask_now():
@@ -242,7 +236,7 @@ def pending_signals():
     """What waits for this thread or process because it is blocked. -- sigpending(2)"""
     cdef sigset_t found
     if sigpending(&found) < 0:
-        raise refused(errno, "sigpending(2)")
+        raise outcome(errno, "sigpending(2)", None)
     return members(&found)
 
 
@@ -260,7 +254,7 @@ def take_now(signals):
     if sigtimedwait(&wanted, &info, &none) > 0:
         return info_of(&info)
     if errno != EAGAIN and errno != EINTR:
-        raise refused(errno, "sigtimedwait(2)")
+        raise outcome(errno, "sigtimedwait(2)", None)
     return None
 
 
@@ -287,7 +281,7 @@ def poll_with_mask(list numbers, list events, int64_t until_ns, mask):
         return [fds[i].revents for i in range(n)]
     if code == EINTR:
         return None
-    raise refused(code, "ppoll(2)")
+    raise outcome(code, "ppoll(2)", None)
 
 
 QUEUE_FULL = "the receiver has too many signals pending: RLIMIT_SIGPENDING of the sender (`ulimit -i`)"
@@ -338,7 +332,7 @@ cdef class SignalDescriptor(Descriptor):
                          info.status if info.number == SIGCHLD and info.code > 0 else 0)
         if got >= 0 or code == EAGAIN or code == EINTR:
             return None
-        raise refused(code, "read(2)", self.name)
+        raise outcome(code, "read(2)", self.name)
 
     def receive(self, timeout=None):
         """Wait for the next signal. -- read(2)"""
@@ -391,7 +385,7 @@ def open_signals(cls, signals, str name):
     refuse_own(signals)
     fd = signalfd(-1, &made.wanted, SFD_CLOEXEC | SFD_NONBLOCK)
     if fd < 0:
-        raise refused(errno, "signalfd(2)", name)
+        raise outcome(errno, "signalfd(2)", name)
     made.fill(fd, name, FLAGGED)
     try:
         start(made)

@@ -15,11 +15,12 @@ import os
 import stat
 
 from .._call import explained, failure
+from .._creation import checked_mode, create_or_open
 from .._fd import Descriptor, check_kind
 from .._native import posix as _posix
 from ..mapping import map_file
 from ..mapping._reserve import resize
-from ._names import checked_mode, checked_name, create_or_open
+from ._names import checked_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

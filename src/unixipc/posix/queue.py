@@ -14,10 +14,11 @@ import errno
 import operator
 
 from .._call import failure
+from .._creation import checked_mode, create_or_open
 from .._native import posix as _posix
 from .._native.posix import Message
 from .._record import record
-from ._names import checked_mode, checked_name, create_or_open, temporary_name
+from ._names import checked_name, temporary_name
 from ._refusal import refusal
 
 TYPE_CHECKING = False

@@ -12,8 +12,9 @@ from __future__ import annotations
 import errno
 
 from .._call import failure
+from .._creation import checked_mode, create_or_open
 from .._native import posix as _posix
-from ._names import checked_mode, checked_name, create_or_open
+from ._names import checked_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

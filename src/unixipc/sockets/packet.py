@@ -14,6 +14,7 @@ import os
 
 from .. import _wait
 from .._call import explained
+from .._creation import checked_mode
 from .._native import socket as _socket
 from . import _socket as shared
 from .address import parse, reachable
@@ -142,8 +143,7 @@ def bind(
     Stale files, `mode`, `takeover` and `temporary`: as in `listen`.
     """
     target = parse(address)
-    if not 0 <= mode <= 0o777:
-        raise ValueError(f"permissions are 0..0o777, not {mode:#o}")
+    checked_mode(mode)
     socket = _socket.new_socket(shared.KINDS["dgram"], str(target))
     try:
         bound, identity = bind_name(socket, target, mode, takeover, timeout, None)

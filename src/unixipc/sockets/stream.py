@@ -8,6 +8,7 @@ import stat
 
 from .. import _wait
 from .._call import explained, failure
+from .._creation import checked_mode
 from .._fd import Descriptor
 from .._native import socket as _socket
 from .._native.file import flock_once
@@ -206,8 +207,7 @@ def listen(
     """
     target = parse(address)
     number = shared.number_of_kind(kind, CONNECTED)
-    if not 0 <= mode <= 0o777:
-        raise ValueError(f"permissions are 0..0o777, not {mode:#o}")
+    checked_mode(mode)
     if backlog < 0:
         raise ValueError(f"a backlog is at least 0, not {backlog}")
     socket = _socket.new_socket(number, str(target))

@@ -24,7 +24,7 @@ from contextlib import contextmanager
 from .. import _wait
 from .._call import explained, failure
 from .._fd import Descriptor
-from .._native.file import record_lock_once
+from .._native.locks import range_in_kernel, range_now
 from .._native.seqlock import HEADER_BYTES, SEQUENCE_OFFSET, SeqLock
 from .._native.wait import Word
 from .semaphore import Semaphore
@@ -33,18 +33,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import TracebackType
-    from typing import Self
+    from typing import Literal, Self, TypeAlias
 
     from typing_extensions import Buffer
 
     from .memory import Segment, SharedMemory
+
+    Access: TypeAlias = Literal["read", "write"]
 
 __all__ = ["Guarded"]
 
 LOOK_NS = 100_000_000
 """A writer may be killed after its last change and before it has woken the readers: they look this often."""
 WAYS = ("semaphore", "record_lock", "seqlock")
-LOCK_READ, LOCK_WRITE, LOCK_NONE = 0, 1, 2
 
 
 class Guarded:
@@ -179,21 +180,21 @@ class ByRecordLock(Guarded):
             raise explained(error, "open(2)", self.path) from None
 
     @contextmanager
-    def _held(self, kind: int, timeout: float | None) -> Iterator[memoryview]:
-        with self._locked(kind, _wait.Deadline(timeout)) as file:
+    def _held(self, access: Access, timeout: float | None) -> Iterator[memoryview]:
+        with self._locked(access, _wait.Deadline(timeout)) as file:
             try:
-                with self._lend(kind == LOCK_READ) as view:
+                with self._lend(access == "read") as view:
                     yield view
             finally:  # closing would not unlock: a child forked meanwhile has it open too
-                record_lock_once(file.fileno(), LOCK_NONE, 0, 0, False, self.path)
+                range_now(file.fileno(), "ofd", "unlock", 0, 0, self.path)
 
-    def _locked(self, kind: int, deadline: _wait.Deadline) -> Descriptor:
+    def _locked(self, access: Access, deadline: _wait.Deadline) -> Descriptor:
         """The file, open and locked; closing it unlocks."""
         while True:  # ends: each turn somebody has replaced the file while we waited for the old one's lock
-            file = self._open(os.O_RDONLY if kind == LOCK_READ else os.O_RDWR)
+            file = self._open(os.O_RDONLY if access == "read" else os.O_RDWR)
             try:
-                if not record_lock_once(file.fileno(), kind, 0, 0, False, self.path):
-                    self._wait(file, kind, deadline)
+                if not range_now(file.fileno(), "ofd", access, 0, 0, self.path):
+                    self._wait(file, access, deadline)
                 if os.path.samestat(os.fstat(file.fileno()), os.stat(self.path)):
                     return file
             except BaseException:
@@ -201,11 +202,11 @@ class ByRecordLock(Guarded):
                 raise
             file.close()
 
-    def _wait(self, file: Descriptor, kind: int, deadline: _wait.Deadline) -> None:
+    def _wait(self, file: Descriptor, access: Access, deadline: _wait.Deadline) -> None:
         self._waiting.append(file)
         try:
-            lock = (file.fileno(), kind, 0, 0, True, self.path)
-            _wait.in_kernel(record_lock_once, *lock, timeout=deadline.left(), name=self.path, on=file)
+            lock = (file.fileno(), "ofd", access, 0, 0, self.path)
+            _wait.in_kernel(range_in_kernel, *lock, timeout=deadline.left(), name=self.path, on=file)
         finally:
             self._waiting.remove(file)
 
@@ -217,11 +218,11 @@ class ByRecordLock(Guarded):
 
     def reading(self, timeout: float | None = None) -> _Context:
         """For ``with``: the bytes, and nobody writes meanwhile."""
-        return self._held(LOCK_READ, timeout)
+        return self._held("read", timeout)
 
     def writing(self, timeout: float | None = None) -> _Context:
         """For ``with``: the bytes to change, and nobody else has them."""
-        return self._held(LOCK_WRITE, timeout)
+        return self._held("write", timeout)
 
 
 class BySeqlock(Guarded):

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import atexit
-import errno
 import weakref
 
+from .._creation import checked_mode
 from .._native import sysv as _sysv
 from .._record import record
 from .key import Key
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import TypeVar
 
     H = TypeVar("H", bound="_sysv.Handle")
@@ -43,27 +42,6 @@ def signed(key: int) -> int:
     return (key if isinstance(key, Key) else Key(key)).signed
 
 
-def checked_mode(mode: int) -> int:
-    """Permissions of an object: ValueError for what a mode cannot be."""
-    if not 0 <= mode <= 0o777:
-        raise ValueError(f"permissions are 0..0o777, not {mode:#o}")
-    return mode
-
-
-def create_or_open(create: Callable[[], H], open: Callable[[], H]) -> H:
-    """Make it, or open what is there: any number of processes may do so at once."""
-    while True:  # ends: each turn somebody else has made or removed it in between
-        try:
-            return create()
-        except FileExistsError:
-            pass
-        try:
-            return open()
-        except OSError as error:
-            if error.errno not in (errno.ENOENT, errno.EIDRM):
-                raise
-
-
 _temporary: weakref.WeakSet[_sysv.Handle] = weakref.WeakSet()
 
 
@@ -79,3 +57,32 @@ def close_at_exit(handle: H) -> H:
 def _close_all() -> None:
     for handle in list(_temporary):
         handle.close()
+
+
+def adopt(handle: _sysv.QueueCalls | _sysv.SetCalls | _sysv.MemoryCalls, id: int) -> None:
+    """Make a new handle stand for the object of this id. `ObjectRemoved` if there is none."""
+    _sysv.adopt(handle, id)
+    try:
+        _sysv.know_key(handle, handle.status()[1][0])
+    except PermissionError:
+        pass  # we may use it without being allowed to look at it
+
+
+def given(mode: int | None, uid: int | None, gid: int | None) -> tuple[int, int, int]:
+    """(uid, gid, mode) as the native calls take them: -1 for unchanged."""
+    return _owner(uid), _owner(gid), -1 if mode is None else checked_mode(mode)
+
+
+def _owner(number: int | None) -> int:
+    if number is None:
+        return -1
+    if not 0 <= number < (1 << 32) - 1:
+        raise ValueError(f"a user or group is a number in 0..{(1 << 32) - 2}, not {number}")
+    return number
+
+
+def named(key: int) -> int:
+    number = signed(key)
+    if not number:
+        raise ValueError("Key.PRIVATE names no object: create() makes one, its id finds it")
+    return number

@@ -13,12 +13,12 @@ import errno
 import operator
 
 from .._call import failure
+from .._creation import checked_mode, create_or_open
 from .._native import sysv as _sysv
 from .._native.sysv import Segment
 from .._record import record
-from ._object import CREATE, EXCLUSIVE, Permissions, checked_mode, create_or_open, permissions_of, signed
+from ._object import CREATE, EXCLUSIVE, Permissions, adopt, given, named, permissions_of, signed
 from .key import Key
-from .queue import _named, given
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,11 +82,7 @@ class SharedMemory(_sysv.MemoryCalls):
     """The file that the key was made from, if `Key.ftok` made it."""
 
     def __init__(self, id: int) -> None:
-        _sysv.adopt(self, id)
-        try:
-            _sysv.know_key(self, self.status()[1][0])
-        except PermissionError:
-            pass  # we may use it without being allowed to look at it
+        adopt(self, id)
 
     @classmethod
     def create(
@@ -109,7 +105,7 @@ class SharedMemory(_sysv.MemoryCalls):
     @classmethod
     def open(cls, key: int) -> Self:
         """The segment of this key. Permissions are looked at when it is attached, not now. -- shmget(2)"""
-        return cls._got(key, _named(key), 0, 0)
+        return cls._got(key, named(key), 0, 0)
 
     @classmethod
     def _got(cls, key: int, number: int, size_bytes: int, flags: int) -> Self:
@@ -128,7 +124,7 @@ class SharedMemory(_sysv.MemoryCalls):
     @classmethod
     def _at_least(cls, key: int, size_bytes: int) -> Self:
         try:
-            return cls._got(key, _named(key), size_bytes, 0)
+            return cls._got(key, named(key), size_bytes, 0)
         except OSError as error:
             if error.errno != errno.EINVAL:
                 raise

@@ -10,21 +10,13 @@
 
 from __future__ import annotations
 
+from .._creation import checked_mode, create_or_open
 from .._native import sysv as _sysv
 from .._native.sysv import Message
 from .._record import record
 from ..codec import codec_of
 from ..errors import ObjectRemoved
-from ._object import (
-    CREATE,
-    EXCLUSIVE,
-    Permissions,
-    checked_mode,
-    close_at_exit,
-    create_or_open,
-    permissions_of,
-    signed,
-)
+from ._object import CREATE, EXCLUSIVE, Permissions, adopt, close_at_exit, given, named, permissions_of, signed
 from .key import Key
 
 TYPE_CHECKING = False
@@ -78,12 +70,9 @@ class MessageQueue(_sysv.QueueCalls):
     """
 
     def __init__(self, id: int, codec: CodecLike | None = None) -> None:
-        _sysv.adopt(self, id)
-        self.codec = codec_of(codec)
-        try:
-            _sysv.know_key(self, self.status()[1][0])
-        except PermissionError:
-            pass  # we may use it without being allowed to look at it
+        known = codec_of(codec)
+        adopt(self, id)
+        self.codec = known
 
     @classmethod
     def create(
@@ -96,7 +85,7 @@ class MessageQueue(_sysv.QueueCalls):
     def open(cls, key: int, codec: CodecLike | None = None) -> Self:
         """The queue of this key. Permissions are looked at when it is used, not now. -- msgget(2)"""
         known = codec_of(codec)
-        queue = _sysv.get_queue(cls, _named(key), 0)
+        queue = _sysv.get_queue(cls, named(key), 0)
         queue.codec = known
         return queue
 
@@ -168,23 +157,3 @@ class MessageQueue(_sysv.QueueCalls):
     def __reduce__(self) -> tuple[object, ...]:
         self.check_open()
         return type(self), (self.id, self.codec)
-
-
-def given(mode: int | None, uid: int | None, gid: int | None) -> tuple[int, int, int]:
-    """(uid, gid, mode) as the native calls take them: -1 for unchanged."""
-    return _owner(uid), _owner(gid), -1 if mode is None else checked_mode(mode)
-
-
-def _owner(number: int | None) -> int:
-    if number is None:
-        return -1
-    if not 0 <= number < (1 << 32) - 1:
-        raise ValueError(f"a user or group is a number in 0..{(1 << 32) - 2}, not {number}")
-    return number
-
-
-def _named(key: int) -> int:
-    number = signed(key)
-    if not number:
-        raise ValueError("Key.PRIVATE names no object: create() makes one, its id finds it")
-    return number

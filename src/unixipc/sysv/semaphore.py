@@ -10,13 +10,13 @@
 
 from __future__ import annotations
 
+from .._creation import checked_mode
 from .._native import sysv as _sysv
 from .._native.sysv import Hold
 from .._record import record
 from . import _initialisation
-from ._object import Permissions, checked_mode, close_at_exit, permissions_of
+from ._object import Permissions, adopt, close_at_exit, given, named, permissions_of
 from .key import Key
-from .queue import _named, given
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,11 +78,7 @@ class SemaphoreSet(_sysv.SetCalls):
     """
 
     def __init__(self, id: int) -> None:
-        _sysv.adopt(self, id)
-        try:
-            _sysv.know_key(self, self.status()[1][0])
-        except PermissionError:
-            pass  # we may use it without being allowed to look at it
+        adopt(self, id)
 
     @classmethod
     def create(cls, key: int, initial: Sequence[int], mode: int = 0o600, timeout: float | None = PATIENCE_S) -> Self:
@@ -98,7 +94,7 @@ class SemaphoreSet(_sysv.SetCalls):
 
         Needs read permission, to see that they are. BlockingIOError if nobody has ever given it values.
         """
-        return _initialisation.open(cls, _named(key), timeout)
+        return _initialisation.open(cls, named(key), timeout)
 
     @classmethod
     def ensure(cls, key: int, initial: Sequence[int], mode: int = 0o600, timeout: float | None = PATIENCE_S) -> Self:

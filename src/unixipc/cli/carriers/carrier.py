@@ -10,7 +10,7 @@ from ..delivery import PATIENCE_S
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Protocol
 
     from ..._fd import Descriptor
@@ -100,6 +100,35 @@ class Carrier:
 def shrunk(file: Descriptor) -> ValueError:
     """The error of a sender whose file ends too early."""
     return ValueError(f"{file.name}: the file shrank while it was carried")
+
+
+class InPlace(Carrier):
+    """Memory that both see: a message is written where the other will read it."""
+
+    def fill(self, put: Callable[[memoryview], int]) -> int:
+        """Wait for room, make a message of what `put` writes there, and pass it on; its length."""
+        raise NotImplementedError
+
+    def send(self, message: bytes | memoryview) -> None:  # noqa: D102
+        def copy(body: memoryview) -> int:
+            body[: len(message)] = message
+            return len(message)
+
+        self.fill(copy)
+
+    def send_body(self, file: Descriptor, size: int) -> Iterator[int]:
+        """Straight from the file into the memory."""
+
+        def read(body: memoryview) -> int:
+            got = os.readv(file.fileno(), [body[:size]])
+            if not got:
+                raise shrunk(file)
+            return got
+
+        while size:
+            got = self.fill(read)
+            size -= got
+            yield got
 
 
 class Framed(Carrier):

@@ -6,18 +6,16 @@ slot whose writer was killed is no message; 0 says that the slot is free.
 
 from __future__ import annotations
 
-import os
 import struct
 
 from ..._record import record
-from .carrier import CHUNK_BYTES, shrunk
+from .carrier import CHUNK_BYTES, InPlace
 from .meeting import RECEIVER, Meeting, ended
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-    from ..._fd import Descriptor
     from ...mapping import Mapping
 
 SLOTS = 8
@@ -63,7 +61,7 @@ class Ring:
         return number
 
 
-class Slots(Meeting):
+class Slots(InPlace, Meeting):
     """Messages in a ring. How the two wake each other is the subclass's."""
 
     def make_common(self) -> None:  # noqa: D102
@@ -93,28 +91,10 @@ class Slots(Meeting):
         self.number = n + 1
         return n
 
-    def send(self, message: bytes | memoryview) -> None:  # noqa: D102
-        def copy(body: memoryview) -> int:
-            body[: len(message)] = message
-            return len(message)
-
-        self.ring.fill(self.my_turn(), copy)
+    def fill(self, put: Callable[[memoryview], int]) -> int:  # noqa: D102
+        length = self.ring.fill(self.my_turn(), put)
         self.give_turn()
-
-    def send_body(self, file: Descriptor, size: int) -> Iterator[int]:
-        """Straight from the file into the memory."""
-
-        def read(body: memoryview) -> int:
-            got = os.readv(file.fileno(), [body[:size]])
-            if not got:
-                raise shrunk(file)
-            return got
-
-        while size:
-            got = self.ring.fill(self.my_turn(), read)
-            self.give_turn()
-            size -= got
-            yield got
+        return length
 
     def receive_message(self) -> bytes:  # noqa: D102
         message = self.ring.take(self.my_turn())

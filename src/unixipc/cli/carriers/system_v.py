@@ -9,7 +9,6 @@ All objects are temporary: the parent, who made them, removes them in `remove`, 
 from __future__ import annotations
 
 import errno
-import os
 import struct
 from contextlib import contextmanager, suppress
 from threading import Thread
@@ -17,13 +16,12 @@ from threading import Thread
 from ...errors import ClosedError, ObjectRemoved, PeerGone
 from ...sysv import MessageQueue, Op, SemaphoreSet, SharedMemory, limits
 from ..delivery import PATIENCE_S
-from .carrier import CHUNK_BYTES, Carrier, shrunk
+from .carrier import CHUNK_BYTES, Carrier, InPlace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ..._fd import Descriptor
 
 SENDER, RECEIVER = 0, 1
 """Semaphores of the set beside a queue: 1 while that process lives."""
@@ -104,7 +102,7 @@ class MessageQueues(Carrier):
         self.alive.close()
 
 
-class SharedBuffer(Carrier):
+class SharedBuffer(InPlace):
     """shmat(2), semop(2): a buffer of one message, and semaphores that say whose turn it is.
 
     Whose turn it is, and its bell, change in one step. Each side sleeps on its bell, and has told the kernel to ring
@@ -137,7 +135,7 @@ class SharedBuffer(Carrier):
     def _give(self, turn: int) -> None:
         self.turns.op((turn, +1), (turn + BELL, +1))
 
-    def _fill(self, put: Callable[[memoryview], int]) -> int:
+    def fill(self, put: Callable[[memoryview], int]) -> int:  # noqa: D102
         if not self._wait_for(EMPTY):
             raise gone("receiver")
         with self.segment.buffer[LENGTH.size :] as body:
@@ -145,27 +143,6 @@ class SharedBuffer(Carrier):
         LENGTH.pack_into(self.segment.buffer, 0, length)
         self._give(FULL)
         return length
-
-    def send(self, message: bytes | memoryview) -> None:  # noqa: D102
-        def copy(body: memoryview) -> int:
-            body[: len(message)] = message
-            return len(message)
-
-        self._fill(copy)
-
-    def send_body(self, file: Descriptor, size: int) -> Iterator[int]:
-        """Straight from the file into the segment."""
-
-        def read(body: memoryview) -> int:
-            got = os.readv(file.fileno(), [body[:size]])
-            if not got:
-                raise shrunk(file)
-            return got
-
-        while size:
-            got = self._fill(read)
-            size -= got
-            yield got
 
     def receive_message(self) -> bytes:  # noqa: D102
         if not self._wait_for(FULL):

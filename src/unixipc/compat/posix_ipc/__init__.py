@@ -12,6 +12,7 @@ do; `unixipc.posix` has everything that it lacks. It differs where a program cou
 crashes, a signal does not end a wait, and exceptions know the errno. The guide lists the differences.
 """
 
+from ...posix import _refusal as _refusal  # now: at the first refusal the process may not be able to read it any more
 from ._constants import (
     MESSAGE_QUEUES_SUPPORTED,
     O_CREAT,

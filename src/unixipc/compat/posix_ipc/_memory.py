@@ -7,10 +7,10 @@ from errno import EACCES, EBADF, EEXIST, EFBIG, EINVAL, ENAMETOOLONG, ENOENT, EP
 from operator import index
 
 from ..._call import explained
+from ..._creation import create_or_open
 from ..._fd import Descriptor
 from ..._native import posix as _posix
 from ...mapping._reserve import resize
-from ...posix._names import create_or_open
 from .._arguments import LONG_MAX, c_int
 from ._constants import DEFAULT_MODE, O_CREAT, O_EXCL, O_RDONLY, O_RDWR, UINT_BITS
 from ._errors import ExistentialError, PermissionsError, Refusals

@@ -7,8 +7,8 @@ from errno import EACCES, EAGAIN, EEXIST, EINVAL, ENAMETOOLONG, ENOENT, ENOMEM, 
 from operator import index
 
 from ..._call import failure
+from ..._creation import create_or_open
 from ..._native import posix as _posix
-from ...posix._names import create_or_open
 from .._arguments import c_int, seconds
 from ._constants import DEFAULT_MODE, O_CREAT, O_CREX, O_EXCL
 from ._errors import REFUSED, BusyError, ExistentialError, PermissionsError, Refusals, busy
