@@ -38,6 +38,16 @@ static inline int uipc_compare_exchange(uint32_t *word, uint32_t expected, uint3
                                                    memory_order_acquire);
 }
 
+/* The same for loops: on failure `*expected` is what the word is. */
+static inline int uipc_exchange_if(uint32_t *word, uint32_t *expected, uint32_t value) {
+    return atomic_compare_exchange_strong_explicit((_Atomic uint32_t *)word, expected, value, memory_order_seq_cst,
+                                                   memory_order_acquire);
+}
+
+static inline uint32_t uipc_exchange(uint32_t *word, uint32_t value) {
+    return atomic_exchange_explicit((_Atomic uint32_t *)word, value, memory_order_seq_cst);
+}
+
 /* Bytes that somebody may be changing meanwhile, one whole access each: torn as a block, never undefined. */
 static inline void uipc_copy_out(char *to, const char *from, size_t n) {
     for (; n && ((uintptr_t)from & 7); n--)

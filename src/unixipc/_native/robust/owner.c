@@ -1,0 +1,214 @@
+#include "owner.h"
+
+#include <linux/futex.h>
+
+#if defined(__x86_64__) || defined(__i386__)
+#define INITIAL_EXEC __attribute__((tls_model("initial-exec"))) /* a load instead of a call */
+#else
+#define INITIAL_EXEC
+#endif
+
+/* The kernel's view of it: struct robust_list_head. */
+struct list_head {
+    uintptr_t first; /* the address of the first node's `next`; of this field when the list is empty */
+    long futex_offset;
+    uintptr_t pending; /* a node that is just being added or removed */
+};
+
+struct this_thread {
+    struct list_head *head; /* NULL: not looked up yet */
+    struct uipc_hold *newest;
+    uint32_t id, pid;
+};
+static _Thread_local INITIAL_EXEC struct this_thread me;
+
+static void forget_after_fork(void) { /* the child holds nothing; its list is new, its ids are others */
+    for (struct uipc_hold *hold = me.newest; hold; hold = hold->older)
+        hold->lock = NULL;
+    me = (struct this_thread){0};
+}
+
+static void prepare(void) { pthread_atfork(NULL, NULL, forget_after_fork); }
+
+static int find_list(void) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    struct list_head *head = NULL;
+    size_t length = 0;
+    pthread_once(&once, prepare);
+    if (syscall(SYS_get_robust_list, 0, &head, &length) < 0)
+        return errno;
+    if (head == NULL || length != sizeof *head || head->futex_offset != -(long)UIPC_OWNER_NEXT)
+        return ENOSYS;
+    me.id = (uint32_t)syscall(SYS_gettid);
+    me.pid = (uint32_t)getpid();
+    me.head = head;
+    return 0;
+}
+
+static uintptr_t node_of(const struct uipc_owner *lock) { return (uintptr_t)&lock->next; }
+
+/* `previous` lies in front of `next` in every node, in the C library's too, and in front of the list's head. */
+static void set_previous(uintptr_t node, uintptr_t previous) {
+    ((uintptr_t *)(node & ~(uintptr_t)1))[-1] = previous; /* the lowest bit marks another kind of mutex */
+}
+
+static void order(void) { atomic_signal_fence(memory_order_seq_cst); } /* for the kernel, which looks at our death */
+
+static void set_pending(const struct uipc_owner *lock) {
+    me.head->pending = lock ? node_of(lock) : 0;
+    order();
+}
+
+static void push(struct uipc_owner *lock, struct uipc_hold *hold) {
+    uintptr_t first = me.head->first;
+    lock->next = first;
+    lock->previous = (uintptr_t)me.head;
+    set_previous(first, node_of(lock));
+    order();
+    me.head->first = node_of(lock);
+    hold->behind = first;
+    hold->newer = NULL;
+    hold->older = me.newest;
+    if (me.newest)
+        me.newest->newer = hold;
+    me.newest = hold;
+    hold->thread = &me;
+    hold->lock = lock;
+}
+
+static struct uipc_hold *own_hold_of(uintptr_t node) {
+    for (struct uipc_hold *hold = me.newest; hold; hold = hold->older)
+        if (node_of(hold->lock) == (node & ~(uintptr_t)1))
+            return hold;
+    return NULL;
+}
+
+/* The node behind ours. The shared copy is believed only where the C library may have changed it: when the node that
+ * was behind ours is one of its own mutexes, which may have left the list since. */
+static uintptr_t behind(const struct uipc_hold *hold) {
+    uintptr_t known = hold->behind, told = (uintptr_t)hold->lock->next;
+    if (known == told || known == (uintptr_t)me.head || own_hold_of(known))
+        return known;
+    return told;
+}
+
+static void unlink_from(struct uipc_hold *hold) {
+    uintptr_t node = node_of(hold->lock), next = behind(hold), at = me.head->first, previous = (uintptr_t)me.head;
+    if ((at & ~(uintptr_t)1) == node)
+        me.head->first = next;
+    else
+        for (int most = 4096; most; most--) { /* something newer is before us: find it */
+            struct uipc_hold *own = own_hold_of(at);
+            previous = at & ~(uintptr_t)1;
+            at = own ? behind(own) : *(uintptr_t *)previous;
+            if ((at & ~(uintptr_t)1) == node) {
+                *(uintptr_t *)previous = next;
+                if (own)
+                    own->behind = next;
+                break;
+            }
+            if (at == (uintptr_t)me.head || at == 0)
+                break;
+        }
+    order();
+    set_previous(next, previous);
+}
+
+static void pop(struct uipc_hold *hold) {
+    unlink_from(hold);
+    if (hold->newer)
+        hold->newer->older = hold->older;
+    else
+        me.newest = hold->older;
+    if (hold->older)
+        hold->older->newer = hold->newer;
+    hold->lock = NULL;
+}
+
+static int held_by_this_thread(const struct uipc_owner *lock) {
+    for (struct uipc_hold *hold = me.newest; hold; hold = hold->older)
+        if (hold->lock == lock)
+            return 1;
+    return 0;
+}
+
+/* One look, and if the word has no owner one attempt to be it; `pending` is set. */
+static int take(struct uipc_owner *lock, struct uipc_hold *hold, uint32_t waiters) {
+    uint32_t seen = uipc_load_relaxed(&lock->word);
+    while (!(seen & FUTEX_TID_MASK)) {
+        uint32_t wanted = me.id | (seen & FUTEX_WAITERS) | waiters;
+        if (uipc_exchange_if(&lock->word, &seen, wanted)) { /* SYNC owner: what the last owner wrote is seen */
+            push(lock, hold);
+            uipc_store_relaxed(&lock->pid, me.pid);
+            return seen & FUTEX_OWNER_DIED ? EOWNERDEAD : 0;
+        }
+    }
+    if ((seen & FUTEX_TID_MASK) == me.id && held_by_this_thread(lock))
+        return EDEADLK;
+    return EBUSY;
+}
+
+int uipc_owner_try(struct uipc_owner *lock, struct uipc_hold *hold, int waited) {
+    int result;
+    if (me.head == NULL && (result = find_list()))
+        return result;
+    set_pending(lock);
+    result = take(lock, hold, waited ? FUTEX_WAITERS : 0);
+    order();
+    set_pending(NULL);
+    return result;
+}
+
+/* Make sure that the owner knows of sleepers: 0 and the value to sleep on, or it had no owner. */
+static int note_waiter(struct uipc_owner *lock, uint32_t *seen) {
+    *seen = uipc_load_relaxed(&lock->word);
+    while (*seen & FUTEX_TID_MASK) {
+        if (*seen & FUTEX_WAITERS)
+            return 1;
+        if (uipc_exchange_if(&lock->word, seen, *seen | FUTEX_WAITERS)) {
+            *seen |= FUTEX_WAITERS;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+int uipc_owner_sleep(struct uipc_owner *lock, struct uipc_hold *hold, const struct timespec *deadline) {
+    uint32_t seen;
+    int result;
+    if (me.head == NULL && (result = find_list()))
+        return result;
+    set_pending(lock);
+    if (note_waiter(lock, &seen))
+        uipc_futex_wait(&lock->word, seen, deadline);
+    do {
+        result = take(lock, hold, FUTEX_WAITERS);
+    } while (result == EBUSY && !note_waiter(lock, &seen)); /* whoever took it must wake the others */
+    order();
+    set_pending(NULL);
+    return result;
+}
+
+int uipc_owner_is_mine(const struct uipc_hold *hold) { return hold->lock != NULL && hold->thread == &me; }
+
+int uipc_owner_release(struct uipc_hold *hold) {
+    struct uipc_owner *lock = hold->lock;
+    if (!uipc_owner_is_mine(hold))
+        return EPERM;
+    set_pending(lock);
+    pop(hold);
+    order();
+    uint32_t was = uipc_exchange(&lock->word, 0); /* SYNC owner: what we wrote is seen by the next one */
+    if (was & FUTEX_WAITERS)
+        uipc_futex_wake(&lock->word, 1);
+    order();
+    set_pending(NULL);
+    return 0;
+}
+
+int uipc_owner_held(const struct uipc_owner *lock, uint32_t *pid) {
+    uint32_t word = uipc_load_acquire(&lock->word);
+    int held = (word & FUTEX_TID_MASK) != 0;
+    *pid = held ? uipc_load_relaxed(&lock->pid) : 0;
+    return held;
+}
