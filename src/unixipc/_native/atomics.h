@@ -48,6 +48,64 @@ static inline uint32_t uipc_exchange(uint32_t *word, uint32_t value) {
     return atomic_exchange_explicit((_Atomic uint32_t *)word, value, memory_order_seq_cst);
 }
 
+static inline uint32_t uipc_fetch_add(uint32_t *word, uint32_t n) {
+    return atomic_fetch_add_explicit((_Atomic uint32_t *)word, n, memory_order_seq_cst);
+}
+
+static inline uint32_t uipc_fetch_or(uint32_t *word, uint32_t bits) {
+    return atomic_fetch_or_explicit((_Atomic uint32_t *)word, bits, memory_order_seq_cst);
+}
+
+static inline void uipc_fence_full(void) { atomic_thread_fence(memory_order_seq_cst); }
+
+/* Behind an exchange: no later load is made before it. On x86 every exchange is such a fence already. */
+static inline void uipc_fence_after_exchange(void) {
+#if defined(__x86_64__) || defined(__i386__)
+    atomic_signal_fence(memory_order_seq_cst);
+#else
+    atomic_thread_fence(memory_order_seq_cst);
+#endif
+}
+
+/* 64 bits, for positions and record heads. */
+_Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "64-bit atomics must be lock-free to work between processes");
+
+static inline uint64_t uipc_load64_acquire(const uint64_t *word) {
+    return atomic_load_explicit((const _Atomic uint64_t *)word, memory_order_acquire);
+}
+
+static inline uint64_t uipc_load64(const uint64_t *word) {
+    return atomic_load_explicit((const _Atomic uint64_t *)word, memory_order_relaxed);
+}
+
+static inline void uipc_store64_release(uint64_t *word, uint64_t value) {
+    atomic_store_explicit((_Atomic uint64_t *)word, value, memory_order_release);
+}
+
+static inline void uipc_store64(uint64_t *word, uint64_t value) {
+    atomic_store_explicit((_Atomic uint64_t *)word, value, memory_order_relaxed);
+}
+
+static inline int uipc_exchange64_if(uint64_t *word, uint64_t expected, uint64_t value) {
+    return atomic_compare_exchange_strong_explicit((_Atomic uint64_t *)word, &expected, value, memory_order_seq_cst,
+                                                   memory_order_acquire);
+}
+
+static inline void uipc_add64(uint64_t *word, uint64_t n) {
+    atomic_fetch_add_explicit((_Atomic uint64_t *)word, n, memory_order_relaxed);
+}
+
+/* In a loop that waits for another processor: let it have the memory, and its twin on this core the units. */
+static inline void uipc_pause(void) {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("isb" ::: "memory");
+#else
+    atomic_signal_fence(memory_order_seq_cst);
+#endif
+}
+
 /* Bytes that somebody may be changing meanwhile, one whole access each: torn as a block, never undefined. */
 static inline void uipc_copy_out(char *to, const char *from, size_t n) {
     for (; n && ((uintptr_t)from & 7); n--)

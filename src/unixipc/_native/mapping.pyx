@@ -51,8 +51,8 @@ cdef extern from *:
     int fcntl(int, int, ...) nogil
     long sysconf(int) nogil
     enum:
-        PROT_READ, PROT_WRITE
-        MAP_SHARED, MAP_ANONYMOUS
+        PROT_NONE, PROT_READ, PROT_WRITE
+        MAP_SHARED, MAP_PRIVATE, MAP_ANONYMOUS, MAP_FIXED, MAP_NORESERVE
         MREMAP_MAYMOVE
         MS_SYNC, MS_ASYNC, MS_INVALIDATE
         MFD_CLOEXEC, MFD_ALLOW_SEALING
@@ -341,6 +341,34 @@ def map_memory(cls, int fd, Py_ssize_t length, long offset, int protection, int 
         made.most = whole
     if guarded:
         made.watch()
+    return made
+
+
+def map_twice(cls, int fd, Py_ssize_t header, Py_ssize_t body, object name):
+    """A file's first `header` bytes, and the `body` bytes behind them twice in a row: whole pages. -- mmap(2)
+
+    So what lies across the end of the body is in one piece.
+    """
+    cdef Mapped made = cls.__new__(cls)
+    cdef size_t whole = header + 2 * body
+    cdef int code = 0
+    cdef char *where
+    if header < 1 or body < 1 or (header | body) & (PAGE - 1):
+        raise ValueError(f"a header of {header} and a body of {body} bytes are not whole pages")
+    with nogil:
+        where = <char *>mmap_call(NULL, whole, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+        if <Py_ssize_t>where == -1:
+            code = errno
+        elif (<Py_ssize_t>mmap_call(where, header + body, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) == -1
+              or <Py_ssize_t>mmap_call(where + header + body, body, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
+                                       header) == -1):
+            code = errno
+            munmap_call(where, whole)
+    if code:
+        raise outcome(code, "mmap(2)", name)
+    made.base, made.whole, made.offset, made.length = where, whole, 0, whole
+    made.page_size, made.readonly, made.name = PAGE, False, name
+    made.watch()
     return made
 
 

@@ -1,0 +1,323 @@
+/* A queue: each message goes to one receiver. */
+#include "inside.h"
+
+static uint64_t units_for(size_t length) { return (length + 2 * UIPC_RING_UNIT - 1) / UIPC_RING_UNIT; }
+
+/* ---------------------------------------------------------------------------------------------------- sending */
+
+/* Whether a record of `size` bytes fits, and the head behind it. */
+static int room(struct uipc_ring *ring, uint64_t at, uint64_t size) {
+    struct uipc_ring_end *end = &ring->file->senders;
+    uint64_t far = end->lock.uipc_far;
+    if (UIPC_UNLIKELY(at % UIPC_RING_UNIT))
+        return uipc_damaged(ring, "position of the senders", at, at & ~15ull);
+    if (at - far + size + UIPC_RING_UNIT <= ring->capacity)
+        return UIPC_OK;
+    far = uipc_load64_acquire(&ring->file->receivers.head); /* SYNC head: the receivers are done with what is before */
+    if (UIPC_UNLIKELY(at - far > ring->capacity))
+        return uipc_damaged(ring, "head of the ring", far, at);
+    uipc_store64(&end->lock.uipc_far, far);
+    return at - far + size + UIPC_RING_UNIT <= ring->capacity ? UIPC_OK : UIPC_NOT_NOW;
+}
+
+/* Forget the oldest message; the senders' end is locked. */
+static int drop_oldest(struct uipc_ring *ring) {
+    struct uipc_message oldest;
+    int rc = uipc_ring_enter(ring, UIPC_RECEIVER);
+    if (rc)
+        return rc;
+    rc = uipc_queue_next(ring, &oldest);
+    if (rc == UIPC_OK && oldest.at != ring->file->receivers.head)
+        rc = UIPC_NOT_NOW; /* an older one is leased: no place would become free */
+    if (rc == UIPC_OK) {
+        struct uipc_ring_end *end = &ring->file->receivers;
+        uipc_queue_consume(ring, &oldest);
+        uipc_store64(&end->count, end->count - 1); /* it was not received */
+        uipc_store64(&end->bytes, end->bytes - oldest.length);
+        uipc_add64(&ring->file->tally.dropped, 1);
+    }
+    uipc_ring_exit(ring, UIPC_RECEIVER);
+    return rc;
+}
+
+static int make_room(struct uipc_ring *ring, uint64_t at, uint64_t size) {
+    int rc = room(ring, at, size);
+    while (rc == UIPC_NOT_NOW && ring->when_full == UIPC_DROP_OLDEST) { /* ends: each turn drops a message or fails */
+        if ((rc = drop_oldest(ring)))
+            return rc;
+        rc = room(ring, at, size);
+    }
+    return rc;
+}
+
+/* Write a record; the senders' end is locked. With `state` its word appears, and the record with it. */
+static int append(struct uipc_ring *ring, const void *bytes, size_t length, int state, struct uipc_message *message) {
+    struct uipc_ring_end *end = &ring->file->senders;
+    uint64_t at = end->lock.uipc_position, size = units_for(length) * UIPC_RING_UNIT;
+    if (UIPC_UNLIKELY(length > ring->longest))
+        return UIPC_TOO_LONG;
+    int rc = make_room(ring, at, size);
+    if (UIPC_UNLIKELY(rc))
+        return rc;
+    struct uipc_record *record = uipc_record_at(ring, at);
+    uint32_t sequence = (uint32_t)end->count;
+    uipc_store64(&uipc_record_at(ring, at + size)->word, UIPC_NOTHING);
+    UIPC_POINT("send-cleared");
+    uipc_store_relaxed(&record->units, size / UIPC_RING_UNIT);
+    uipc_store_relaxed(&record->sequence, sequence);
+    if (bytes)
+        memcpy(record + 1, bytes, length);
+    else
+        *message = (struct uipc_message){(char *)(record + 1), at, length, size / UIPC_RING_UNIT, sequence};
+    UIPC_POINT("send-written");
+    uipc_store64_release(&record->word, state | uipc_member_bits(ring) | (uint64_t)length << 32); /* SYNC record */
+    UIPC_POINT("send-published");
+    uipc_store64(&end->count, end->count + 1);
+    uipc_store64(&end->bytes, end->bytes + length);
+    UIPC_POINT("send-counted");
+    uipc_store64(&end->lock.uipc_position, at + size);
+    UIPC_POINT("send-moved");
+    return UIPC_OK;
+}
+
+int uipc_queue_begin(struct uipc_ring *ring) { return uipc_ring_enter(ring, UIPC_SENDER); }
+
+int uipc_queue_put(struct uipc_ring *ring, const void *bytes, size_t length) {
+    return append(ring, bytes, length, UIPC_READY, NULL);
+}
+
+void uipc_queue_end(struct uipc_ring *ring, int put_any) {
+    uipc_ring_exit(ring, UIPC_SENDER);
+    UIPC_POINT("send-unlocked");
+    if (put_any)
+        uipc_bell_answer(&ring->file->messages, put_any);
+}
+
+int uipc_queue_send(struct uipc_ring *ring, const void *bytes, size_t length) {
+    int rc = uipc_ring_enter(ring, UIPC_SENDER);
+    if (UIPC_UNLIKELY(rc))
+        return rc;
+    rc = append(ring, bytes, length, UIPC_READY, NULL);
+    uipc_queue_end(ring, rc == UIPC_OK);
+    return rc;
+}
+
+int uipc_queue_reserve(struct uipc_ring *ring, size_t length, struct uipc_message *message) {
+    int rc = uipc_ring_enter(ring, UIPC_SENDER);
+    if (rc)
+        return rc;
+    rc = append(ring, NULL, length, UIPC_RESERVED, message);
+    uipc_ring_exit(ring, UIPC_SENDER);
+    return rc;
+}
+
+/* Our reservation becomes a message, or nothing. Only we may change its word: no lock. */
+static int settle(struct uipc_ring *ring, const struct uipc_message *message, uint64_t word) {
+    struct uipc_record *record = uipc_record_at(ring, message->at);
+    uint64_t was = UIPC_RESERVED | uipc_member_bits(ring) | (uint64_t)message->length << 32;
+    if (!uipc_exchange64_if(&record->word, was, word)) /* SYNC record */
+        return UIPC_NOT_OURS;
+    UIPC_POINT("reserve-settled");
+    uipc_bell_answer(&ring->file->messages, 1);
+    return UIPC_OK;
+}
+
+int uipc_queue_commit(struct uipc_ring *ring, const struct uipc_message *message, size_t length) {
+    if (length > message->length)
+        return UIPC_TOO_LONG;
+    UIPC_POINT("reserve-filled");
+    return settle(ring, message, UIPC_READY | uipc_member_bits(ring) | (uint64_t)length << 32);
+}
+
+int uipc_queue_abort(struct uipc_ring *ring, const struct uipc_message *message) {
+    int rc = settle(ring, message, UIPC_DONE | uipc_member_bits(ring));
+    if (rc == UIPC_OK)
+        uipc_add64(&ring->file->tally.aborted, 1);
+    return rc;
+}
+
+/* -------------------------------------------------------------------------------------------------- receiving */
+
+int uipc_queue_open(struct uipc_ring *ring) { return uipc_ring_enter(ring, UIPC_RECEIVER); }
+
+void uipc_queue_shut(struct uipc_ring *ring, int consumed_any) {
+    uipc_ring_exit(ring, UIPC_RECEIVER);
+    UIPC_POINT("receive-unlocked");
+    if (consumed_any)
+        uipc_bell_answer(&ring->file->space, INT_MAX);
+}
+
+static int describe(struct uipc_ring *ring, uint64_t at, uint64_t word, struct uipc_message *message) {
+    struct uipc_record *record = uipc_record_at(ring, at);
+    uint64_t size = uipc_size_of(ring, record);
+    if (UIPC_UNLIKELY(size == 0))
+        return UIPC_DAMAGED;
+    if (UIPC_UNLIKELY(uipc_length(word) > size - UIPC_RING_UNIT))
+        return uipc_damaged(ring, "length of a message", uipc_length(word), size - UIPC_RING_UNIT);
+    message->bytes = (char *)(record + 1);
+    message->at = at;
+    message->length = uipc_length(word);
+    message->units = size / UIPC_RING_UNIT;
+    message->sequence = uipc_load_relaxed(&record->sequence);
+    return UIPC_OK;
+}
+
+/* Everything at the head that is done with is free again. */
+static void advance_head(struct uipc_ring *ring) {
+    struct uipc_ring_end *end = &ring->file->receivers;
+    uint64_t head = end->head, size;
+    while (head != end->lock.uipc_position) { /* ends: `head` comes nearer each turn, or a record is damaged */
+        struct uipc_record *record = uipc_record_at(ring, head);
+        if (uipc_state(uipc_load64(&record->word)) != UIPC_DONE || !(size = uipc_size_of(ring, record)))
+            break;
+        if (size > end->lock.uipc_position - head)
+            break;
+        head += size;
+    }
+    uipc_store64_release(&end->head, head); /* SYNC head */
+}
+
+/* A message that was given back: the first one between head and next. */
+static int find_returned(struct uipc_ring *ring, struct uipc_message *message) {
+    struct uipc_ring_end *end = &ring->file->receivers;
+    uint64_t next = end->lock.uipc_position, at = end->head, size;
+    while (at != next && next - at <= ring->capacity) { /* ends: `at` comes nearer by a record each turn */
+        struct uipc_record *record = uipc_record_at(ring, at);
+        uint64_t word = uipc_load64_acquire(&record->word);
+        if (uipc_state(word) == UIPC_READY)
+            return describe(ring, at, word, message);
+        if (!(size = uipc_size_of(ring, record)))
+            return UIPC_DAMAGED;
+        at += size;
+    }
+    uipc_store64(&end->lock.uipc_far, 0);
+    return UIPC_NOT_NOW;
+}
+
+/* Step over a record that is done with, or leased by somebody who was killed before he had moved on. */
+static int step_over(struct uipc_ring *ring, uint64_t at) {
+    struct uipc_ring_end *end = &ring->file->receivers;
+    uint64_t size = uipc_size_of(ring, uipc_record_at(ring, at));
+    if (!size)
+        return UIPC_DAMAGED;
+    uipc_store64(&end->lock.uipc_position, at + size);
+    advance_head(ring);
+    return UIPC_OK;
+}
+
+int uipc_queue_next(struct uipc_ring *ring, struct uipc_message *message) {
+    struct uipc_ring_end *end = &ring->file->receivers;
+    uint64_t next = end->lock.uipc_position, word;
+    if (UIPC_UNLIKELY(next % UIPC_RING_UNIT || end->head % UIPC_RING_UNIT || next - end->head > ring->capacity))
+        return uipc_damaged(ring, "position of the receivers", next, end->head);
+    if (UIPC_UNLIKELY(end->lock.uipc_far)) {
+        int rc = find_returned(ring, message);
+        if (rc != UIPC_NOT_NOW)
+            return rc;
+    }
+    for (uint64_t most = ring->capacity / UIPC_RING_UNIT; most; most--) {
+        word = uipc_load64_acquire(&uipc_record_at(ring, next)->word); /* SYNC record: then all of it */
+        switch (uipc_state(word)) {
+        case UIPC_READY:
+            return describe(ring, next, word, message);
+        case UIPC_NOTHING:
+        case UIPC_RESERVED:
+            return UIPC_NOT_NOW;
+        case UIPC_DONE:
+        case UIPC_LEASED:
+            if (step_over(ring, next))
+                return UIPC_DAMAGED;
+            next = end->lock.uipc_position;
+            break;
+        default:
+            return uipc_damaged(ring, "state of a record", uipc_state(word), UIPC_READY);
+        }
+    }
+    return uipc_damaged(ring, "records without an end", next, end->head);
+}
+
+/* It was handed over, or leased: never again from `next`, nor as one that was given back. */
+static void pass(struct uipc_ring *ring, const struct uipc_message *message) {
+    struct uipc_ring_end *end = &ring->file->receivers;
+    if (message->at == end->lock.uipc_position)
+        uipc_store64(&end->lock.uipc_position, message->at + (uint64_t)message->units * UIPC_RING_UNIT);
+    else
+        uipc_store64(&end->lock.uipc_far, end->lock.uipc_far - 1);
+}
+
+static void count(struct uipc_ring *ring, const struct uipc_message *message) {
+    struct uipc_ring_end *end = &ring->file->receivers;
+    uipc_store64(&end->count, end->count + 1);
+    uipc_store64(&end->bytes, end->bytes + message->length);
+}
+
+void uipc_queue_consume(struct uipc_ring *ring, const struct uipc_message *message) {
+    struct uipc_ring_end *end = &ring->file->receivers;
+    uint64_t size = (uint64_t)message->units * UIPC_RING_UNIT;
+    if (message->at == end->lock.uipc_position && message->at == end->head) { /* nothing is leased */
+        uipc_store64(&end->lock.uipc_position, message->at + size);
+        UIPC_POINT("receive-moved");
+        uipc_store64_release(&end->head, message->at + size); /* SYNC head: we have read it */
+    } else {
+        uipc_store64(&uipc_record_at(ring, message->at)->word, UIPC_DONE);
+        UIPC_POINT("receive-done");
+        pass(ring, message);
+        advance_head(ring);
+    }
+    UIPC_POINT("receive-freed");
+    count(ring, message);
+}
+
+void uipc_queue_lease(struct uipc_ring *ring, const struct uipc_message *message) {
+    uint64_t word = UIPC_LEASED | uipc_member_bits(ring) | (uint64_t)message->length << 32;
+    uipc_store64(&uipc_record_at(ring, message->at)->word, word);
+    UIPC_POINT("lease-marked");
+    pass(ring, message);
+    UIPC_POINT("lease-moved");
+}
+
+int uipc_queue_finish(struct uipc_ring *ring, const struct uipc_message *message, int accept) {
+    struct uipc_ring_end *end = &ring->file->receivers;
+    struct uipc_record *record = uipc_record_at(ring, message->at);
+    uint64_t ours = UIPC_LEASED | uipc_member_bits(ring) | (uint64_t)message->length << 32;
+    int rc = uipc_ring_enter(ring, UIPC_RECEIVER);
+    if (rc)
+        return rc;
+    if (uipc_load64(&record->word) != ours || end->lock.uipc_position - message->at > ring->capacity ||
+        uipc_load_relaxed(&record->sequence) != message->sequence) {
+        uipc_ring_exit(ring, UIPC_RECEIVER);
+        return UIPC_NOT_OURS;
+    }
+    if (accept) {
+        uipc_store64(&record->word, UIPC_DONE);
+        UIPC_POINT("lease-done");
+        advance_head(ring);
+        count(ring, message);
+    } else {
+        uipc_store64_release(&record->word, UIPC_READY | (ours & ~0xFFull));
+        UIPC_POINT("lease-returned");
+        uipc_store64(&end->lock.uipc_far, end->lock.uipc_far + 1);
+    }
+    UIPC_POINT("lease-finished");
+    uipc_ring_exit(ring, UIPC_RECEIVER);
+    if (accept)
+        uipc_bell_answer(&ring->file->space, INT_MAX);
+    else
+        uipc_bell_answer(&ring->file->messages, 1);
+    return UIPC_OK;
+}
+
+/* ---------------------------------------------------------------------------------------------------- waiting */
+
+int uipc_queue_readable(const struct uipc_ring *ring) {
+    const struct uipc_ring_end *end = &ring->file->receivers;
+    uint64_t next = uipc_load64_acquire(&end->lock.uipc_position) & ~15ull;
+    int state = uipc_state(uipc_load64_acquire(&uipc_record_at(ring, next)->word));
+    return (state != UIPC_NOTHING && state != UIPC_RESERVED) || uipc_load64(&end->lock.uipc_far);
+}
+
+int uipc_queue_writable(const struct uipc_ring *ring, size_t length) {
+    uint64_t at = uipc_load64(&ring->file->senders.lock.uipc_position);
+    uint64_t head = uipc_load64_acquire(&ring->file->receivers.head);
+    return at - head + (units_for(length) + 1) * UIPC_RING_UNIT <= ring->capacity || at - head > ring->capacity;
+}
