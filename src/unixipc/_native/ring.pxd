@@ -18,6 +18,7 @@ cdef extern from "ring/ring.h" nogil:
         uint32_t word
     struct uipc_ring_tally:
         uint32_t changes, ever
+        uint32_t top[2]
         uint64_t dropped, refused, aborted, sender_sleeps, receiver_sleeps, repairs, oldest
     struct uipc_ring_member:
         uint32_t state, pid
@@ -38,7 +39,8 @@ cdef extern from "ring/ring.h" nogil:
         int fd, slot, role, busy, error, ended
         const char *what
         uint64_t found, expected
-        uint32_t changes_seen
+        uint32_t changes_seen, next_number, tells
+        uint64_t cursor, missed
     struct uipc_message:
         char *bytes
         uint64_t at
@@ -73,6 +75,12 @@ cdef extern from "ring/ring.h" nogil:
     void uipc_queue_lease(uipc_ring *, const uipc_message *)
     void uipc_queue_shut(uipc_ring *, int)
     int uipc_queue_finish(uipc_ring *, const uipc_message *, int)
+    int uipc_topic_subscribe(uipc_ring *, int)
+    int uipc_topic_next(uipc_ring *, uipc_message *)
+    int uipc_topic_intact(const uipc_ring *, const uipc_message *)
+    void uipc_topic_take(uipc_ring *, const uipc_message *)
+    void uipc_topic_free(uipc_ring *, uint64_t)
+    int uipc_topic_readable(const uipc_ring *)
     int uipc_queue_readable(const uipc_ring *)
     int uipc_queue_writable(const uipc_ring *, size_t)
     uint32_t uipc_bell_prepare(uipc_ring_bell *)

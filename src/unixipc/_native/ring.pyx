@@ -291,7 +291,9 @@ cdef class Member:
         return ready
 
     cdef inline bint is_ready(self, bint reading, size_t length) noexcept nogil:
-        return uipc_queue_readable(&self.ring) if reading else uipc_queue_writable(&self.ring, length)
+        if not reading:
+            return uipc_queue_writable(&self.ring, length)
+        return uipc_topic_readable(&self.ring) if self.ring.kind == UIPC_TOPIC else uipc_queue_readable(&self.ring)
 
     cdef int sleep(self, bint reading, size_t length, int64_t until_ns) except -1:
         """Sleep until somebody has sent (or received) something, or until then, or a while at most."""
@@ -347,6 +349,33 @@ cdef class Member:
             "receiver_sleeps": file.tally.receiver_sleeps,
             "repairs": file.tally.repairs,
         }
+
+    def topic_facts(self):
+        """The same for a topic."""
+        cdef uipc_ring_file *file = self.ring.file
+        self.check_open()
+        return {
+            "capacity_bytes": self.ring.capacity,
+            "used_bytes": uipc_ring_used(&self.ring),
+            "published": file.senders.count - file.tally.aborted,
+            "refused": file.tally.refused,
+            "publisher_sleeps": file.tally.sender_sleeps,
+            "subscriber_sleeps": file.tally.receiver_sleeps,
+            "repairs": file.tally.repairs,
+        }
+
+    def subscribers(self):
+        """[(pid, lag, missed, whether it is waited for), ...] of those who are alive."""
+        cdef int slot
+        cdef uipc_ring_member *place
+        cdef uint32_t count = <uint32_t>self.ring.file.senders.count
+        self.check_open()
+        found = []
+        for slot in range(UIPC_RING_MEMBERS):
+            place = &self.ring.file.member[UIPC_RECEIVER][slot]
+            if place.state and uipc_ring_is_alive(&self.ring, UIPC_RECEIVER, slot):
+                found.append((place.pid, <uint32_t>(count - place.expected), place.missed, not place.tells))
+        return found
 
     def members(self, int role):
         """[(slot, pid, since in ns), ...] of those who are alive."""
@@ -539,68 +568,24 @@ cdef class SenderCalls(Member):
 
 
 @cython.auto_pickle(False)
-cdef class ReceiverCalls(Member):
-    """The receivers' end of a queue."""
+cdef class Receiving(Member):
+    """What receivers and subscribers have in common: everything but how one message is taken."""
 
     cdef object take(self):
         """The next message as bytes, or None."""
-        cdef uipc_message message
-        cdef int rc
-        if not self.open:
-            self.check_open()
-        if not uipc_queue_readable(&self.ring):
-            return None
-        rc = uipc_queue_open(&self.ring)
-        if rc == UIPC_OK:
-            rc = uipc_queue_next(&self.ring, &message)
-            if rc == UIPC_OK:
-                return self.taken(&message)
-            uipc_queue_shut(&self.ring, False)
-        return self.not_taken(rc)
+        raise NotImplementedError
 
-    cdef object taken(self, uipc_message *message):
-        """Its bytes; the end is locked, and is not afterwards."""
-        cdef bytes data
-        if message.length > <size_t>QUICK:
-            uipc_queue_lease(&self.ring, message)
-            uipc_queue_shut(&self.ring, False)
-            return self.take_large(message)
-        try:
-            data = PyBytes_FromStringAndSize(message.bytes, message.length)
-        except BaseException:
-            uipc_queue_shut(&self.ring, False)
-            raise
-        uipc_queue_consume(&self.ring, message)
-        uipc_queue_shut(&self.ring, True)
-        return data
+    cdef list take_many(self, Py_ssize_t most):
+        """Those that are there, `most` at most; None for none."""
+        raise NotImplementedError
 
-    cdef object take_large(self, uipc_message *message):
-        """Copy what is leased without any lock."""
-        cdef bytes data = None
-        cdef char *into
-        try:
-            data = PyBytes_FromStringAndSize(NULL, message.length)
-            into = PyBytes_AS_STRING(data)
-            self.users += 1
-            with nogil:
-                memcpy(into, message.bytes, message.length)
-            self.leave()
-        finally:
-            self.finish(message, data is not None)
-        return data
+    cdef object lend(self, bint as_lease):
+        """The next message as a `Loan`, or None."""
+        raise NotImplementedError
 
     cdef int finish(self, uipc_message *message, bint accept) except -1:
-        cdef int rc
-        while True:  # ends: each turn sleeps for the lock of the end
-            if not self.held:
-                return 0  # closed meanwhile: it went back then
-            rc = uipc_queue_finish(&self.ring, message, accept)
-            if rc != UIPC_BUSY:
-                break
-            self.wait_for_lock()
-        if rc and self.open:
-            raise self.refusal(rc)
-        return 0
+        """The end of a loan."""
+        raise NotImplementedError
 
     cdef object not_taken(self, int rc):
         if rc == UIPC_NOT_NOW:
@@ -670,6 +655,117 @@ cdef class ReceiverCalls(Member):
                 raise self.end()
         return batch if self.decode is None else [self.decode(each) for each in batch]
 
+    def try_peek(self):
+        """The next message in place, None for not now: see `peek`."""
+        return self.lend(False)
+
+    def peek(self, timeout=None):
+        """Wait for the next message, in place. For ``with``: a read-only view of it, without a copy.
+
+        At the end, or when the last view of it goes, its place is free again.
+        """
+        loan = self.lend(False)
+        return self.wait_to_receive("peek", timeout) if loan is None else loan
+
+    def wait_for_message(self, timeout=None):
+        """Until a message may be there, or all senders have left: for tasks, which receive themselves."""
+        turn = Turn.__new__(Turn, self, False, 0)
+        return waiting_module().wait(turn.attempt, turn.sleep, waiting_module().Deadline(timeout), self.name, False)
+
+    cdef object attempt_now(self, object how):
+        if how is None:
+            return self.take()
+        if how == "lease" or how == "peek":
+            return self.lend(how == "lease")
+        return self.take_many(how)
+
+    cdef object attempt(self, object how, size_t length):
+        self.check_open()
+        if how is False:
+            return True if self.is_ready(True, 0) or self.is_over() else None
+        data = self.attempt_now(how)
+        if data is None and self.is_over():
+            data = self.attempt_now(how)
+            if data is None:
+                raise self.end()
+        return data
+
+    def __iter__(self):
+        """Messages until the last sender has left and nothing is there."""
+        self.check_open()
+        return self
+
+    def __next__(self):
+        try:
+            return self.receive()
+        except EOFError:
+            raise StopIteration from None
+
+
+@cython.auto_pickle(False)
+cdef class ReceiverCalls(Receiving):
+    """The receivers' end of a queue."""
+
+    cdef object take(self):
+        """The next message as bytes, or None."""
+        cdef uipc_message message
+        cdef int rc
+        if not self.open:
+            self.check_open()
+        if not uipc_queue_readable(&self.ring):
+            return None
+        rc = uipc_queue_open(&self.ring)
+        if rc == UIPC_OK:
+            rc = uipc_queue_next(&self.ring, &message)
+            if rc == UIPC_OK:
+                return self.taken(&message)
+            uipc_queue_shut(&self.ring, False)
+        return self.not_taken(rc)
+
+    cdef object taken(self, uipc_message *message):
+        """Its bytes; the end is locked, and is not afterwards."""
+        cdef bytes data
+        if message.length > <size_t>QUICK:
+            uipc_queue_lease(&self.ring, message)
+            uipc_queue_shut(&self.ring, False)
+            return self.take_large(message)
+        try:
+            data = PyBytes_FromStringAndSize(message.bytes, message.length)
+        except BaseException:
+            uipc_queue_shut(&self.ring, False)
+            raise
+        uipc_queue_consume(&self.ring, message)
+        uipc_queue_shut(&self.ring, True)
+        return data
+
+    cdef object take_large(self, uipc_message *message):
+        """Copy what is leased without any lock."""
+        cdef bytes data = None
+        cdef char *into
+        try:
+            data = PyBytes_FromStringAndSize(NULL, message.length)
+            into = PyBytes_AS_STRING(data)
+            self.users += 1
+            with nogil:
+                memcpy(into, message.bytes, message.length)
+            self.leave()
+        finally:
+            self.finish(message, data is not None)
+        return data
+
+    cdef int finish(self, uipc_message *message, bint accept) except -1:
+        cdef int rc
+        while True:  # ends: each turn sleeps for the lock of the end
+            if not self.held:
+                return 0  # closed meanwhile: it went back then
+            rc = uipc_queue_finish(&self.ring, message, accept)
+            if rc != UIPC_BUSY:
+                break
+            self.wait_for_lock()
+        if rc and self.open:
+            raise self.refusal(rc)
+        return 0
+
     cdef list take_many(self, Py_ssize_t most):
         cdef list batch = []
         cdef uipc_message message
@@ -711,30 +807,6 @@ cdef class ReceiverCalls(Member):
             return None
         return batch
 
-    def try_lease(self):
-        """The next message on trust, None for not now: see `lease`."""
-        return self.lend(True)
-
-    def lease(self, timeout=None):
-        """Wait for the next message, on trust. For ``with``: it is ours for good at the end.
-
-        If the end is an error, or we are killed, the next receiver gets it.
-        """
-        loan = self.lend(True)
-        return self.wait_to_receive("lease", timeout) if loan is None else loan
-
-    def try_peek(self):
-        """The next message in place, None for not now: see `peek`."""
-        return self.lend(False)
-
-    def peek(self, timeout=None):
-        """Wait for the next message, in place. For ``with``: a read-only view of it, without a copy.
-
-        At the end, or when the last view of it goes, its place is free again.
-        """
-        loan = self.lend(False)
-        return self.wait_to_receive("peek", timeout) if loan is None else loan
-
     cdef object lend(self, bint as_lease):
         cdef Loan loan
         cdef int rc
@@ -757,39 +829,150 @@ cdef class ReceiverCalls(Member):
         loan.copies = as_lease
         return loan
 
-    def wait_for_message(self, timeout=None):
-        """Until a message may be there, or all senders have left: for tasks, which receive themselves."""
-        turn = Turn.__new__(Turn, self, False, 0)
-        return waiting_module().wait(turn.attempt, turn.sleep, waiting_module().Deadline(timeout), self.name, False)
+    def try_lease(self):
+        """The next message on trust, None for not now: see `lease`."""
+        return self.lend(True)
 
-    cdef object attempt_now(self, object how):
-        if how is None:
-            return self.take()
-        if how == "lease" or how == "peek":
-            return self.lend(how == "lease")
-        return self.take_many(how)
+    def lease(self, timeout=None):
+        """Wait for the next message, on trust. For ``with``: it is ours for good at the end.
 
-    cdef object attempt(self, object how, size_t length):
+        If the end is an error, or we are killed, the next receiver gets it.
+        """
+        loan = self.lend(True)
+        return self.wait_to_receive("lease", timeout) if loan is None else loan
+
+
+@cython.auto_pickle(False)
+cdef class SubscriberCalls(Receiving):
+    """One subscriber of a topic: it reads without a lock, as its position is its own."""
+
+    cdef list lent  # positions of messages that are in use
+
+    def _subscribe(self, bint tells):
+        """From here on."""
+        cdef int rc
         self.check_open()
-        if how is False:
-            return True if uipc_queue_readable(&self.ring) or self.is_over() else None
-        data = self.attempt_now(how)
-        if data is None and self.is_over():
-            data = self.attempt_now(how)
-            if data is None:
+        self.lent = []
+        while True:  # ends: see _join
+            rc = uipc_topic_subscribe(&self.ring, tells)
+            if rc != UIPC_BUSY:
+                break
+            self.wait_for_lock()
+        if rc:
+            raise self.refusal(rc)
+
+    @property
+    def missed(self):
+        """How many messages this subscriber was too slow for; always 0 if it is waited for."""
+        return self.ring.missed
+
+    @property
+    def lag(self):
+        """How many messages there are that it has not taken yet."""
+        self.check_open()
+        return <uint32_t>(<uint32_t>self.ring.file.senders.count - self.ring.next_number)
+
+    cdef int free(self) except -1:
+        """The publishers may write over what nobody of ours looks at any more."""
+        if not self.ring.tells:
+            uipc_topic_free(&self.ring, min(self.lent) if self.lent else self.ring.cursor)
+        return 0
+
+    cdef object take(self):
+        cdef uipc_message message
+        cdef bytes data
+        cdef int rc, _turn
+        if not self.open:
+            self.check_open()
+        for _turn in range(1000):  # each turn it was overrun while it looked
+            rc = uipc_topic_next(&self.ring, &message)
+            if rc:
+                return self.not_taken(rc)
+            if message.length > <size_t>QUICK:
+                data = self.take_large(&message)
+            else:
+                data = PyBytes_FromStringAndSize(message.bytes, message.length)
+                if not uipc_topic_intact(&self.ring, &message):
+                    continue
+                uipc_topic_take(&self.ring, &message)
+                self.free()
+            if data is not None:
+                return data
+        return None
+
+    cdef bytes take_large(self, uipc_message *message):
+        """Copy without the interpreter; None if it was overrun meanwhile."""
+        cdef bytes data = PyBytes_FromStringAndSize(NULL, message.length)
+        cdef char *into = PyBytes_AS_STRING(data)
+        cdef bint intact
+        at = message.at
+        uipc_topic_take(&self.ring, message)  # other threads take the next one
+        self.lent.append(at)
+        self.users += 1
+        with nogil:
+            memcpy(into, message.bytes, message.length)
+            intact = uipc_topic_intact(&self.ring, message)
+        self.lent.remove(at)
+        if self.open:
+            self.free()
+        self.leave()
+        if intact:
+            return data
+        self.ring.missed += 1
+        return None
+
+    cdef list take_many(self, Py_ssize_t most):
+        cdef list batch = []
+        cdef uipc_message message
+        cdef bytes data
+        cdef int rc
+        if not self.open:
+            self.check_open()
+        while len(batch) < most:
+            rc = uipc_topic_next(&self.ring, &message)
+            if rc:
+                self.not_taken(rc)
+                break
+            if message.length > <size_t>QUICK:
+                if batch:
+                    break
+                data = self.take_large(&message)
+                if data is not None:
+                    batch.append(data)
+                continue
+            data = PyBytes_FromStringAndSize(message.bytes, message.length)
+            if uipc_topic_intact(&self.ring, &message):
+                uipc_topic_take(&self.ring, &message)
+                batch.append(data)
+        if batch:
+            self.free()
+        return batch or None
+
+    cdef object lend(self, bint as_lease):
+        cdef Loan loan
+        cdef int rc
+        if not self.open:
+            self.check_open()
+        if self.ring.tells:
+            raise TypeError("a subscriber that may be overrun cannot look in place: receive(), or when_slow='wait'")
+        loan = Loan.__new__(Loan)
+        rc = uipc_topic_next(&self.ring, &loan.message)
+        if rc == UIPC_NOT_NOW and self.is_over():
+            rc = uipc_topic_next(&self.ring, &loan.message)
+            if rc == UIPC_NOT_NOW:
                 raise self.end()
-        return data
+        if rc:
+            return self.not_taken(rc)
+        uipc_topic_take(&self.ring, &loan.message)
+        self.lent.append(loan.message.at)
+        loan.begin(self, True)
+        return loan
 
-    def __iter__(self):
-        """Messages until the last sender has left and nothing is there."""
-        self.check_open()
-        return self
-
-    def __next__(self):
-        try:
-            return self.receive()
-        except EOFError:
-            raise StopIteration from None
+    cdef int finish(self, uipc_message *message, bint accept) except -1:
+        self.lent.remove(message.at)
+        if self.open:
+            self.free()
+        return 0
 
 
 @cython.auto_pickle(False)
@@ -806,10 +989,10 @@ cdef class Turn:
     def attempt(self):
         if isinstance(self.member, SenderCalls):
             return (<SenderCalls>self.member).attempt(self.what, self.length)
-        return (<ReceiverCalls>self.member).attempt(self.what, self.length)
+        return (<Receiving>self.member).attempt(self.what, self.length)
 
     def sleep(self, int64_t until_ns):
-        self.member.sleep(isinstance(self.member, ReceiverCalls), self.length, until_ns)
+        self.member.sleep(isinstance(self.member, Receiving), self.length, until_ns)
 
 
 @cython.auto_pickle(False)
@@ -896,7 +1079,7 @@ cdef class Loan:
         member.loans -= 1
         try:
             if self.reading:
-                (<ReceiverCalls>member).finish(&self.message, self.accepted)
+                (<Receiving>member).finish(&self.message, self.accepted)
             elif member.open:
                 if self.accepted:
                     rc = uipc_queue_commit(&member.ring, &self.message, self.length_bytes)

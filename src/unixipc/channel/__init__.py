@@ -1,5 +1,16 @@
 """Messages through shared memory, fast and crash-proof: `Queue` (each to one), `Topic` (each to all)."""
 
 from .queue import Queue, QueueStatus, Receiver, Sender
+from .topic import Publisher, Subscriber, SubscriberStatus, Topic, TopicStatus
 
-__all__ = ["Queue", "QueueStatus", "Receiver", "Sender"]
+__all__ = [
+    "Publisher",
+    "Queue",
+    "QueueStatus",
+    "Receiver",
+    "Sender",
+    "Subscriber",
+    "SubscriberStatus",
+    "Topic",
+    "TopicStatus",
+]

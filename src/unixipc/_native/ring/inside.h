@@ -25,6 +25,12 @@ static inline uint64_t uipc_member_bits(const struct uipc_ring *ring) {
 }
 static inline int uipc_member_of(uint64_t word) { return (word >> 8) & 0xFFFF; }
 
+/* How many places of a role are worth a look. */
+static inline int uipc_places(const struct uipc_ring *ring, int role) {
+    uint32_t top = uipc_load_acquire(&ring->file->tally.top[role]);
+    return top < UIPC_RING_MEMBERS ? (int)top : UIPC_RING_MEMBERS;
+}
+
 static inline int uipc_damaged(struct uipc_ring *ring, const char *what, uint64_t found, uint64_t expected) {
     ring->what = what, ring->found = found, ring->expected = expected;
     return UIPC_DAMAGED;
@@ -45,6 +51,10 @@ int uipc_ring_enter(struct uipc_ring *ring, int role);
 static inline void uipc_ring_exit(struct uipc_ring *ring, int role) { uipc_owner_release(&ring->hold[role]); }
 
 int uipc_repair(struct uipc_ring *ring, int role);
+
+int uipc_topic_room(struct uipc_ring *ring, uint64_t at, uint64_t size);
+int uipc_topic_writable(const struct uipc_ring *ring, uint64_t size);
+int uipc_topic_free_records_of(struct uipc_ring *ring, int member);
 
 /* Wake who sleeps on the bell, if anybody. SYNC bell: behind the exchange that unlocked the end, so behind the record. */
 static inline void uipc_bell_answer(struct uipc_ring_bell *bell, int most) {

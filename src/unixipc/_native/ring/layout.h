@@ -77,7 +77,8 @@ struct uipc_ring_tally {
     uint64_t sender_sleeps, receiver_sleeps;
     uint64_t repairs; /* members and locks whose owner had died */
     uint64_t oldest;  /* topics: everything before it may be overwritten */
-    uint64_t zero[16];
+    uint32_t top[2]; /* of each role: no slot from here on was ever used */
+    uint64_t zero[15];
 };
 
 struct uipc_ring_member {

@@ -1,4 +1,4 @@
-/* A queue: each message goes to one receiver. */
+/* A queue: each message goes to one receiver. Sending is the same for topics. */
 #include "inside.h"
 
 static uint64_t units_for(size_t length) { return (length + 2 * UIPC_RING_UNIT - 1) / UIPC_RING_UNIT; }
@@ -41,6 +41,8 @@ static int drop_oldest(struct uipc_ring *ring) {
 }
 
 static int make_room(struct uipc_ring *ring, uint64_t at, uint64_t size) {
+    if (UIPC_UNLIKELY(ring->kind == UIPC_TOPIC))
+        return uipc_topic_room(ring, at, size);
     int rc = room(ring, at, size);
     while (rc == UIPC_NOT_NOW && ring->when_full == UIPC_DROP_OLDEST) { /* ends: each turn drops a message or fails */
         if ((rc = drop_oldest(ring)))
@@ -90,7 +92,7 @@ void uipc_queue_end(struct uipc_ring *ring, int put_any) {
     uipc_ring_exit(ring, UIPC_SENDER);
     UIPC_POINT("send-unlocked");
     if (put_any)
-        uipc_bell_answer(&ring->file->messages, put_any);
+        uipc_bell_answer(&ring->file->messages, ring->kind == UIPC_TOPIC ? INT_MAX : put_any);
 }
 
 int uipc_queue_send(struct uipc_ring *ring, const void *bytes, size_t length) {
@@ -118,7 +120,7 @@ static int settle(struct uipc_ring *ring, const struct uipc_message *message, ui
     if (!uipc_exchange64_if(&record->word, was, word)) /* SYNC record */
         return UIPC_NOT_OURS;
     UIPC_POINT("reserve-settled");
-    uipc_bell_answer(&ring->file->messages, 1);
+    uipc_bell_answer(&ring->file->messages, ring->kind == UIPC_TOPIC ? INT_MAX : 1);
     return UIPC_OK;
 }
 
@@ -317,6 +319,8 @@ int uipc_queue_readable(const struct uipc_ring *ring) {
 }
 
 int uipc_queue_writable(const struct uipc_ring *ring, size_t length) {
+    if (ring->kind == UIPC_TOPIC)
+        return uipc_topic_writable(ring, units_for(length) * UIPC_RING_UNIT);
     uint64_t at = uipc_load64(&ring->file->senders.lock.uipc_position);
     uint64_t head = uipc_load64_acquire(&ring->file->receivers.head);
     return at - head + (units_for(length) + 1) * UIPC_RING_UNIT <= ring->capacity || at - head > ring->capacity;

@@ -121,7 +121,11 @@ static int number_of(int role, int slot) { return role * UIPC_RING_MEMBERS + slo
 
 /* The place of somebody who has died, or is leaving; its byte is locked by us. */
 static int clear_place(struct uipc_ring *ring, int role, int slot) {
-    int rc = ring->kind == UIPC_QUEUE ? free_records_of(ring, number_of(role, slot)) : UIPC_OK;
+    int number = number_of(role, slot), rc = UIPC_OK;
+    if (ring->kind == UIPC_QUEUE)
+        rc = free_records_of(ring, number);
+    else if (role == UIPC_SENDER)
+        rc = uipc_topic_free_records_of(ring, number);
     if (rc)
         return rc;
     UIPC_POINT("place-cleared");
@@ -143,6 +147,7 @@ static void enter_name(struct uipc_ring *ring, int role, int slot) {
     uipc_store64(&place->since, now.tv_sec * 1000000000ull + now.tv_nsec);
     uipc_store64(&place->count, 0);
     uipc_store64(&place->missed, 0);
+    uipc_store_relaxed(&place->tells, 1); /* a subscriber is waited for from its first position on */
     uipc_store_release(&place->state, 1);
 }
 
@@ -161,6 +166,9 @@ int uipc_ring_join(struct uipc_ring *ring, int role) {
             lock_byte(ring->fd, F_OFD_SETLK, F_UNLCK, number, 1, NULL);
             return rc;
         }
+        for (uint32_t top = uipc_load_acquire(&ring->file->tally.top[role]); top <= (uint32_t)slot;)
+            if (uipc_exchange_if(&ring->file->tally.top[role], &top, slot + 1))
+                break;
         enter_name(ring, role, slot);
         ring->slot = slot, ring->role = role;
         UIPC_POINT("join-named");
@@ -206,7 +214,7 @@ int uipc_ring_is_alive(struct uipc_ring *ring, int role, int slot) {
 int uipc_ring_look(struct uipc_ring *ring) {
     int cleared = 0;
     for (int role = 0; role < 2; role++)
-        for (int slot = 0; slot < UIPC_RING_MEMBERS; slot++) {
+        for (int slot = 0, places = uipc_places(ring, role); slot < places; slot++) {
             int number = number_of(role, slot);
             if (!uipc_load_acquire(&ring->file->member[role][slot].state) || uipc_ring_is_alive(ring, role, slot))
                 continue;

@@ -34,6 +34,8 @@ struct uipc_ring {
     uint64_t found, expected;
     uint32_t changes_seen; /* of the members, when `ended` was last found out */
     int ended;
+    uint64_t cursor, missed; /* topics: our position, how many messages we were too slow for */
+    uint32_t next_number, tells;
 };
 
 /* A message in the ring. */
@@ -74,6 +76,14 @@ void uipc_queue_consume(struct uipc_ring *ring, const struct uipc_message *messa
 void uipc_queue_lease(struct uipc_ring *ring, const struct uipc_message *message);
 void uipc_queue_shut(struct uipc_ring *ring, int consumed_any);
 int uipc_queue_finish(struct uipc_ring *ring, const struct uipc_message *message, int accept);
+
+/* Topic: publishing is sending. Subscribing, after join; next, then take; free what is before a position. */
+int uipc_topic_subscribe(struct uipc_ring *ring, int tells);
+int uipc_topic_next(struct uipc_ring *ring, struct uipc_message *message);
+int uipc_topic_intact(const struct uipc_ring *ring, const struct uipc_message *message); /* after the copy */
+void uipc_topic_take(struct uipc_ring *ring, const struct uipc_message *message);
+void uipc_topic_free(struct uipc_ring *ring, uint64_t position);
+int uipc_topic_readable(const struct uipc_ring *ring);
 
 /* Waiting: spin while these say no; then prepare, look again, and sleep on the bell's word while it has that value. */
 int uipc_queue_readable(const struct uipc_ring *ring);
