@@ -1,4 +1,4 @@
-"""Native objects that were made but never begun, or closed, and odd arguments to everything they have: errors, no crash."""
+"""Native objects that were made but never begun, and odd arguments to everything they have: errors, no crash."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ import errno
 import os
 import pathlib
 import pickle
+import time
 
 import pytest
 
@@ -86,6 +87,47 @@ def test_a_file_of_anything_is_no_semaphore(name, there, byte):
     with pytest.raises(OSError) as caught:
         Semaphore.open(name)
     assert caught.value.errno == errno.EINVAL and "no semaphore" in caught.value.__notes__[0]
+
+
+def test_a_semaphore_whose_file_is_made_shorter_is_an_error_and_no_signal(name, there, children):
+    """Whoever may use it may do that; touching it then would be SIGBUS."""
+
+    def use():
+        with Semaphore.create(name, 1) as semaphore, Semaphore.open(name) as closing:
+            there.write_bytes(b"")
+            for call in (semaphore.try_acquire, semaphore.release, semaphore.acquire, semaphore.hold().__enter__,
+                         lambda: semaphore.value, lambda: semaphore.wait_until_possible(1)):  # fmt: skip
+                with pytest.raises(OSError) as caught:
+                    call()
+                assert caught.value.errno == errno.EIO and "shorter" in caught.value.__notes__[0]
+            assert "damaged" in repr(semaphore)
+            closing.close()
+            semaphore.remove()
+
+    children.start(use)
+    children.all_succeed()
+
+
+def cut_off_after(seconds, path):
+    time.sleep(seconds)
+    path.write_bytes(b"")
+
+
+def test_who_waits_in_a_semaphore_whose_file_is_made_shorter_is_told_at_the_deadline(name, there, children):
+    def use():
+        with Semaphore.create(name, 0) as semaphore:
+            children.start(cut_off_after, 0.05, there)
+            with pytest.raises((OSError, TimeoutError)) as caught:
+                semaphore.acquire(timeout=0.2)
+            assert caught.value.errno in (errno.EIO, errno.ETIMEDOUT)
+            with pytest.raises(OSError, match="Input/output"):
+                semaphore.try_acquire()
+            children[-1].wait(timeout=WAIT)
+            semaphore.close()
+            remove_semaphore(name)
+
+    children.start(use)
+    children.all_succeed()
 
 
 def test_a_semaphore_of_the_c_library_s_is_one(name):

@@ -11,12 +11,13 @@ from cpython.buffer cimport Py_buffer, PyBUF_SIMPLE, PyBuffer_Release, PyObject_
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.long cimport PyLong_AsLong, PyLong_CheckExact
 from cpython.number cimport PyNumber_Index
-from libc.errno cimport EAGAIN, EINTR, EINVAL, errno
+from libc.errno cimport EAGAIN, EINTR, EINVAL, EIO, errno
 from libc.stdlib cimport free, malloc
 
 import os
 
 from unixipc._native.descriptor cimport FLAGGED, Descriptor
+from unixipc._native.mapping cimport damage_of, guard_page, unguard_page
 from unixipc._native.descriptor import waiting_module
 from unixipc.errors import ClosedError
 
@@ -129,6 +130,8 @@ cdef extern from *:
         return where;
     }
 
+    static void uipc_look_at(const volatile sem_t *word) { (void)*(const volatile char *)word; }
+
     /* Takes one and gives it back: nothing but a kill in between can lose it. */
     static int uipc_sem_look(sem_t *word)
     {
@@ -153,6 +156,7 @@ cdef extern from *:
     sem_t *uipc_sem_create(const char *, unsigned, unsigned) nogil
     sem_t *uipc_sem_unnamed(unsigned) nogil
     int uipc_sem_look(sem_t *) nogil
+    void uipc_look_at(sem_t *) nogil
     int sem_trywait(sem_t *) nogil
     int sem_wait(sem_t *) nogil
     int sem_post(sem_t *) nogil
@@ -415,6 +419,8 @@ cdef class SemaphoreCalls:
     """A semaphore's tries and waits. It is a word in shared memory: without contention no system call is made."""
 
     cdef sem_t *word
+    cdef void *guard       # of a named one: whoever may write to its file can make it shorter
+    cdef const volatile unsigned *damage    # not 0: that has happened
     cdef readonly object name
     cdef readonly bint temporary_one    # it never had a name
     cdef int users         # calls under way without the interpreter's lock: the word stays mapped for them
@@ -423,10 +429,19 @@ cdef class SemaphoreCalls:
     cdef list sleepers
     cdef object __weakref__
 
-    cdef sem_t *at(self) except NULL:
+    cdef sem_t *open_word(self) except NULL:
         if self.word == NULL or self.doomed:
             raise ClosedError(f"{type(self).__name__} {self.name or ''} is closed".replace("  ", " "))
         return self.word
+
+    cdef sem_t *at(self) except NULL:
+        """The word, to be used now: it is still its file's."""
+        cdef sem_t *word = self.open_word()
+        if self.damage != NULL:
+            uipc_look_at(word)
+            if self.damage[0]:
+                raise refused(EIO, "mmap(2)", self.name)
+        return word
 
     @property
     def closed(self):
@@ -435,7 +450,7 @@ cdef class SemaphoreCalls:
 
     def check_open(self):
         """`ClosedError` once this handle is closed."""
-        self.at()
+        self.open_word()
 
     def try_acquire(self):
         """Take one from the value now; False if it is 0. -- sem_trywait(3)"""
@@ -506,6 +521,9 @@ cdef class SemaphoreCalls:
     cdef void unmap(self) noexcept:
         cdef sem_t *word = self.word
         self.word = NULL
+        if self.guard != NULL:
+            unguard_page(self.guard)
+            self.guard = self.damage = NULL
         if word != NULL:
             munmap(word, sizeof(sem_t))
 
@@ -535,7 +553,7 @@ cdef class SemaphoreCalls:
             self.sleepers.remove(wake)
 
     def __enter__(self):
-        self.at()
+        self.open_word()
         return self
 
     def __exit__(self, *exception):
@@ -597,6 +615,10 @@ def open_semaphore(cls, name, int flags=0, unsigned int mode=0, value=0):
     made.word = uipc_sem_create(path, mode, initial) if flags & O_CREAT else uipc_sem_open(path)
     if made.word == NULL:
         raise refused(errno, "sem_open(3)", name)
+    made.guard = guard_page(made.word)
+    if made.guard == NULL:
+        raise MemoryError("no room to note a mapping")
+    made.damage = damage_of(made.guard)
     return made
 
 
