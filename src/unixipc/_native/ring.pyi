@@ -26,8 +26,7 @@ class Member:
         facts: bytes,
         file_bytes: int,
         name: object,
-        encode: Any = None,
-        decode: Any = None,
+        codec: Any = None,
     ) -> None: ...
     def _join(self, role: int) -> None: ...
     def _word(self, reading: bool) -> Word: ...

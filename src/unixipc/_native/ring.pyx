@@ -123,6 +123,7 @@ cdef class Member:
     cdef object mapping
     cdef readonly object name
     cdef object encode, decode
+    cdef object size_of, encode_into, decode_view  # of codecs that can work in place
     cdef int64_t spin_ns, next_look_ns
     cdef bint may_spin
     cdef uint32_t waits, next_probe  # without spinning: how many, and after how many to look longer again
@@ -133,7 +134,7 @@ cdef class Member:
     def __cinit__(self, *args, **kwargs):
         self.ring.slot = -1
 
-    def _start(self, mapping, Descriptor file, bytes facts, uint64_t file_bytes, name, encode=None, decode=None):
+    def _start(self, mapping, Descriptor file, bytes facts, uint64_t file_bytes, name, codec=None):
         if self.held:
             raise RuntimeError("this member is in use already")
         if uipc_ring_check(&self.ring, <uipc_ring_facts *>PyBytes_AS_STRING(facts), file_bytes):
@@ -143,7 +144,12 @@ cdef class Member:
         if <uint64_t>self.memory.len < UIPC_RING_HEADER + 2 * self.ring.capacity:
             raise ValueError("the mapping is shorter than the ring")
         uipc_ring_start(&self.ring, self.memory.buf, <char *>self.memory.buf + UIPC_RING_HEADER, file.fileno())
-        self.mapping, self.file, self.name, self.encode, self.decode = mapping, file, name, encode, decode
+        self.mapping, self.file, self.name = mapping, file, name
+        if codec is not None:
+            self.encode, self.decode = codec.encode, codec.decode
+            self.decode_view = getattr(codec, "decode_view", None)
+            self.encode_into = getattr(codec, "encode_into", None)
+            self.size_of = None if self.encode_into is None else codec.size_of
         self.may_spin = several_processors()
         self.spin_ns, self.next_probe = LONGEST_SPIN, FEWEST_WAITS
         self.open = True
@@ -427,9 +433,20 @@ cdef class SenderCalls(Member):
 
     def try_send(self, data):
         """Append a message now; False if there is no room."""
+        if self.encode_into is not None:
+            return self.put_in_place(data)
         if self.encode is not None:
             data = self.encode(data)
         return self.put(data)
+
+    cdef bint put_in_place(self, object value) except -1:
+        """The codec writes straight into the ring."""
+        loan = self.try_reserve(self.size_of(value))
+        if loan is None:
+            return False
+        with loan as buffer:
+            self.encode_into(value, buffer)
+        return True
 
     cdef bint put(self, object data) except -1:
         cdef Py_buffer view
@@ -477,6 +494,10 @@ cdef class SenderCalls(Member):
 
     def send(self, data, timeout=None):
         """Append a message; wait for room. TimeoutError: it was not sent."""
+        if self.encode_into is not None:
+            with self.reserve(self.size_of(data), timeout) as buffer:
+                self.encode_into(data, buffer)
+            return
         if self.encode is not None:
             data = self.encode(data)
         if not self.put(data):
@@ -1082,6 +1103,8 @@ cdef class Loan:
             self.given = True
             return data if decode is None else decode(data)
         self.given = memoryview(self)
+        if self.reading and self.member.decode_view is not None:
+            return self.member.decode_view(self.given)
         return self.given
 
     def __exit__(self, kind, error, where):

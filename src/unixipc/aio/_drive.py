@@ -7,7 +7,7 @@ Nothing is ever lost on a cancel, and that is by construction: a try takes what 
   same one, and a number that is closed (and given to another file) under a waiting task does no harm.
 * **a word in shared memory**: one thread sleeps for all tasks (`_sleeper`).
 * **the kernel**: a call that has no descriptor to wait for runs in a thread of its own, which a cancel interrupts
-  through `_wait.Interrupt`. If the call had succeeded by then, its result is given back (closed, released), not dropped.
+  through `_wait.Interrupt`. If the call had succeeded by then, its result is given back, not dropped.
 """
 
 from __future__ import annotations
