@@ -39,15 +39,14 @@ class Shell:
     def run(self, script: str, shell: str = "sh", **options: object) -> subprocess.CompletedProcess[str]:
         """The script's output and status; after the time limit everything in it is killed."""
         options = {"stdin": subprocess.DEVNULL, **options}
-        process = subprocess.Popen(
+        with subprocess.Popen(
             [shell, "-c", script], cwd=self.folder, env=self.environment, text=True, start_new_session=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options,
-        )  # fmt: skip
-        try:
-            out, err = process.communicate(timeout=LIMIT_S)
-        finally:
-            kill_group(process.pid)
-            process.wait()
+        ) as process:  # fmt: skip
+            try:
+                out, err = process.communicate(timeout=LIMIT_S)
+            finally:
+                kill_group(process.pid)
         return subprocess.CompletedProcess(script, process.returncode, out, err)
 
     @contextmanager

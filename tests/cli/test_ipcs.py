@@ -53,7 +53,8 @@ def objects():
 
 VIEWS = [
     "", "-q", "-m", "-s", "-a", "-t", "-p", "-c", "-l", "-u", "-q -t", "-m -c", "-m -p", "-s -t", "-s -p", "-qs",
-    "--human", "-b", "-l --human", "-l -b", "-u --human", "-u -b", "-q -l", "-t -u", "--queues --time", "--shmems --creator",
+    "--human", "-b", "-l --human", "-l -b", "-u --human", "-u -b", "-q -l", "-t -u", "--queues --time",
+    "--shmems --creator",
 ]  # fmt: skip
 
 
