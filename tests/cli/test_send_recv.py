@@ -67,6 +67,21 @@ def test_a_sender_ends_when_nobody_will_ever_read_as_in_a_broken_pipe(shell, nam
     assert not os.path.exists(f"/dev/shm/unixipc.channel.{name}")
 
 
+def test_no_room_in_time_is_a_time_out_that_tells_the_whole_time(shell, name):
+    with channel.Queue.create(name, 4096) as queue:
+        done = shell.ipc("send", "-w", "0.7", f"channel:{name}", input="x" * 3000 + "\n" + "y" * 3000 + "\n")
+        assert done.returncode == 124 and f"ipc: {name}: timed out after 0.7 s - there was no room" in done.stderr
+        assert queue.stat().depth == 1
+        queue.remove()
+
+
+def test_a_name_that_is_a_topic_is_no_channel(shell, name):
+    with channel.Topic.temporary(name):
+        for verb in ("send", "recv"):
+            done = shell.ipc(verb, f"channel:{name}")
+            assert done.returncode == 1 and name in done.stderr and done.stderr.count("\n") == 1
+
+
 def test_a_channel_that_was_made_stays_and_its_sender_waits(shell, name):
     with channel.Queue.create(name, 4096) as queue:
         try:

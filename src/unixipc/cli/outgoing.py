@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from contextlib import ExitStack
 
 from ..errors import PeerGone
@@ -78,11 +79,17 @@ class ToQueue(Outgoing):
                 sent: int = error.sent  # type: ignore[attr-defined]
                 done, waited_s = done + sent, 0.0 if sent else waited_s + slice_s
                 if self.timeout is not None and waited_s >= self.timeout:
-                    raise
+                    raise self._late() from None
             looks = looks + 1 if self._is_alone() else 0
             if looks == PATIENCE_LOOKS:
                 self.queue.contents_matter = False
-                raise PeerGone(32, "every receiver has left, and it is full", str(self.queue.name))
+                raise PeerGone(errno.EPIPE, "every receiver has left, and it is full", str(self.queue.name))
+
+    def _late(self) -> TimeoutError:
+        """The whole time is up, not the slice of it that was last."""
+        late = TimeoutError(errno.ETIMEDOUT, f"timed out after {self.timeout:g} s", str(self.queue.name))
+        late.add_note("there was no room; what had been sent before stays sent")
+        return late
 
     def _is_alone(self) -> bool:
         """Whether there were receivers, and none is left, in a channel that lives with its users."""

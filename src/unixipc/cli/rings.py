@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from .._fd import Descriptor
 from .._native.ring import use
 from ..channel import Queue, Topic
+from ..errors import LayoutError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def in_turn(fd: int) -> Iterator[None]:
     path = f"/proc/self/fd/{fd}"
     with Descriptor(os.open(path, os.O_RDWR | os.O_CLOEXEC), path) as opening:
         lock = FileLock(opening)
-        with suppress(TimeoutError):
+        with suppress(OSError):  # in vain for so long, or a file system that has no locks
             lock.acquire(PATIENCE_S)
         try:
             yield
@@ -103,3 +104,6 @@ def opened(cls: type[R], name: str) -> R:
         return cls.open(name)
     except FileNotFoundError:
         return cls.temporary(name)
+    except LayoutError as error:  # a foreign file, or one of the other kind: it does not know its name
+        error.add_note(f"this is {name!r}; it was left as it is")
+        raise
