@@ -73,5 +73,5 @@ uint64_t uipc_ring_used(const struct uipc_ring *ring) {
     uint64_t head = ring->kind == UIPC_TOPIC ? uipc_load64_acquire(&ring->file->tally.oldest)
                                              : uipc_load64_acquire(&ring->file->receivers.head);
     uint64_t used = uipc_load64(&ring->file->senders.lock.uipc_position) - head;
-    return used > ring->capacity ? ring->capacity : used;
+    return (int64_t)used < 0 ? 0 : used > ring->capacity ? ring->capacity : used; /* receivers may be ahead for a moment */
 }
