@@ -257,6 +257,10 @@ cdef class Member:
     def __reduce__(self):
         raise TypeError(f"{type(self).__name__} cannot be pickled: pickle the channel, and make one over there")
 
+    def __repr__(self):
+        state = f"member {self.ring.slot}" if self.open else "of the parent process" if self.forked else "closed"
+        return f"<{type(self).__name__}{'' if self.name is None else f' {self.name!r}'} {state}>"
+
     # ------------------------------------------------------------------------------------------------ waiting
 
     cdef bint spin(self, bint reading, size_t length, object timeout) except -1:

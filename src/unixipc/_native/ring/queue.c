@@ -163,7 +163,7 @@ int uipc_queue_commit(struct uipc_ring *ring, const struct uipc_message *message
     UIPC_POINT("reserve-settled");
     if (rc == UIPC_OK) /* who wants to drop the oldest may have waited for it */
         tell_settled(ring, ring->kind == UIPC_TOPIC || others_behind(ring, message) ? INT_MAX : 1,
-                     ring->when_full == UIPC_DROP_OLDEST);
+                     ring->kind == UIPC_TOPIC || ring->when_full == UIPC_DROP_OLDEST);
     return rc;
 }
 

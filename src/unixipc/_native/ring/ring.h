@@ -37,7 +37,10 @@ struct uipc_ring {
     int freed; /* places, since the end was opened */
     uint64_t cursor, missed; /* topics: our position, how many messages we were too slow for */
     uint32_t next_number, tells;
+    uint64_t stuck; /* topics: the reservation that our last try to publish found in its way */
 };
+
+#define UIPC_NOT_STUCK (~0ull)
 
 /* A message in the ring. */
 struct uipc_message {

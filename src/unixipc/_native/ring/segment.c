@@ -66,7 +66,7 @@ int uipc_ring_check(struct uipc_ring *ring, const struct uipc_ring_facts *there,
 }
 
 void uipc_ring_start(struct uipc_ring *ring, void *header, void *data, int fd) {
-    ring->file = header, ring->data = data, ring->fd = fd, ring->slot = -1;
+    ring->file = header, ring->data = data, ring->fd = fd, ring->slot = -1, ring->stuck = UIPC_NOT_STUCK;
 }
 
 uint64_t uipc_ring_used(const struct uipc_ring *ring) {
