@@ -9,6 +9,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -70,6 +71,28 @@ def test_A10_names_that_are_refused(wrong):
         with pytest.raises(OSError) as caught:
             way()
         assert caught.value.errno == errno.EINVAL and "one word" in note(caught)
+
+
+@pytest.mark.parametrize("wrong", [None, 5, b"/bytes", ["/"]])
+def test_A10_names_are_text(wrong):
+    for way in (lambda: SharedMemory.create(wrong, 1), lambda: SharedMemory.open(wrong),
+                lambda: SharedMemory.ensure(wrong, 1)):  # fmt: skip
+        with pytest.raises(TypeError, match="a name is a str"):
+            way()
+
+
+def test_A10_any_kind_of_text(name):
+    class Text(str):
+        __slots__ = ()
+
+    with SharedMemory.create(Text(name), 1) as memory, SharedMemory.open(Text(name)) as same:
+        assert os.path.sameopenfile(memory.fileno(), same.fileno())
+        memory.remove()
+    accents = name + "-\xe9\u20ac\udcff"
+    with SharedMemory.create(accents, 1) as memory:
+        assert os.path.lexists(os.fsencode(f"/dev/shm{accents}"))
+        SharedMemory.open(accents).close()
+        memory.remove()
 
 
 def test_A10_long_names():
@@ -230,6 +253,36 @@ def test_A10_temporary_is_sent_to_others():
         ours.send(b"x", descriptors=[memory])
         ends_well(receiver)
         assert mapped.buffer[0] == 42
+
+
+def test_A10_a_range_of_it(name):
+    with SharedMemory.create(name, 3 * PAGE) as memory, memory.map() as whole:
+        whole.buffer[PAGE + 5] = 9
+        with memory.map("r", PAGE + 5, 1) as one, memory.map(offset_bytes=2 * PAGE) as rest:
+            assert bytes(one) == b"\t" and len(rest) == PAGE
+        for offset, length in ((0, 3 * PAGE + 1), (3 * PAGE, None), (-1, 1), (1, 2**70), (2**70, 1), (0, -(2**70))):
+            with pytest.raises(ValueError, match="are not in"):
+                memory.map("rw", offset, length)
+        for wrong in ("w", None, 1):
+            with pytest.raises(ValueError, match="mode must be"):
+                memory.map(wrong)
+        for wrong in ("1", 1.5):
+            with pytest.raises(TypeError):
+                memory.map("rw", wrong)
+
+
+def test_A10_map_in_one_thread_while_another_closes_it():
+    """Either it is mapped or it was closed first: never another file that got the number."""
+    for _ in range(200):
+        memory = SharedMemory.temporary(PAGE)
+        closer = threading.Thread(target=memory.close)
+        closer.start()
+        try:
+            with memory.map() as mapped:
+                assert not any(mapped.buffer)
+        except ClosedError:
+            pass
+        closer.join(WAIT)
 
 
 def test_A10_what_is_no_memory_is_not_taken_over():

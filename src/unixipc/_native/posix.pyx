@@ -11,14 +11,19 @@ from cpython.buffer cimport Py_buffer, PyBUF_SIMPLE, PyBuffer_Release, PyObject_
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.long cimport PyLong_AsLong, PyLong_CheckExact
 from cpython.number cimport PyNumber_Index
+from cpython.unicode cimport PyUnicode_CheckExact, PyUnicode_FindChar, PyUnicode_GetLength, PyUnicode_ReadChar
 from libc.errno cimport EAGAIN, EINTR, EINVAL, errno
 from libc.stdlib cimport free, malloc
+from libc.string cimport memchr
 
 import os
 
-from unixipc._native.descriptor cimport FLAGGED, Descriptor
+from unixipc._native.descriptor cimport FLAGGED, Descriptor, new_object
 from unixipc._native.descriptor import waiting_module
 from unixipc.errors import ClosedError
+
+cdef extern from "Python.h":
+    bytes PyUnicode_EncodeFSDefault(object)
 
 cdef extern from *:
     """
@@ -173,10 +178,28 @@ cdef inline long whole(number) except? -1:
 
 
 cdef bytes raw_name(name):
-    cdef bytes raw = os.fsencode(name)
-    if b"\0" in raw:
+    cdef bytes raw = PyUnicode_EncodeFSDefault(name) if PyUnicode_CheckExact(name) else os.fsencode(name)
+    if memchr(PyBytes_AS_STRING(raw), 0, PyBytes_GET_SIZE(raw)) != NULL:
         raise ValueError(f"a name has no NUL in it: {name!r}")
     return raw
+
+
+cdef int check_name(name, str call) except -1:
+    cdef Py_ssize_t n
+    if not isinstance(name, str):
+        raise TypeError(f"a name is a str, not {type(name).__name__}")
+    n = PyUnicode_GetLength(name)
+    if (n < 2 or PyUnicode_ReadChar(name, 0) != u"/" or PyUnicode_FindChar(name, u"/", 1, n, 1) >= 0
+            or PyUnicode_FindChar(name, 0, 1, n, 1) >= 0 or name == "/." or name == "/.."):
+        from unixipc.posix._refusal import bad_name
+        raise bad_name(call, name)
+    return 0
+
+
+def checked_name(name, str call not None):
+    """The name, if it is "/" and one word; else OSError(EINVAL)."""
+    check_name(name, call)
+    return name
 
 
 # queues ---------------------------------------------------------------------------------------------------------------
@@ -591,9 +614,19 @@ def unlink_semaphore(name):
 
 # shared memory --------------------------------------------------------------------------------------------------------
 
-def open_memory(cls, name, int flags, unsigned int mode=0):
-    """The object of this name as a descriptor of class `cls`. -- shm_open(3)"""
-    cdef Descriptor made = cls.__new__(cls)
+def open_memory(cls, name, bint readonly):
+    """The object of this name as a descriptor of class `cls`; OSError(EINVAL) for what is no name. -- shm_open(3)"""
+    check_name(name, "shm_open(3)")
+    return opened_memory(cls, name, O_RDONLY if readonly else O_RDWR, 0)
+
+
+def open_any_memory(cls, name, int flags, unsigned int mode=0):
+    """The same with the C library's flags, and with names as it takes them; a new one has exactly this mode."""
+    return opened_memory(cls, name, flags, mode)
+
+
+cdef object opened_memory(cls, name, int flags, unsigned int mode):
+    cdef Descriptor made = new_object(cls, ())
     cdef bytes raw = raw_name(name)
     cdef int fd = shm_open(raw, flags | O_CLOEXEC, mode)
     if fd < 0:
