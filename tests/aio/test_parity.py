@@ -6,7 +6,7 @@ import inspect
 
 import pytest
 
-from unixipc import EventFd, Fifo, PipeReader, PipeWriter, Process, aio, framing, pipeline, sockets
+from unixipc import EventFd, Fifo, PipeReader, PipeWriter, Process, aio, framing, mapping, pipeline, posix, sockets
 from unixipc.pipeline import Pipeline
 from unixipc.process import Child
 
@@ -76,3 +76,19 @@ def test_functions_too():
         assert inspect.iscoroutinefunction(getattr(aio, name))
     assert isinstance(aio.pipeline(["true"]), aio.Pipeline)
     assert isinstance(pipeline(["true"]), Pipeline)
+
+
+@pytest.mark.parametrize(("room", "twin"), [(posix, aio.posix), (mapping, aio.mapping)], ids=["posix", "mapping"])
+def test_every_name_of_the_room_is_there_and_what_does_not_wait_is_the_same(room, twin):
+    assert twin.__all__ == room.__all__
+    for name in room.__all__:
+        ours, theirs = getattr(twin, name), getattr(room, name)
+        waits = isinstance(theirs, type) and waiting_methods(theirs)
+        assert (ours is not theirs) if waits else (ours is theirs)
+
+
+def test_memory_under_aio():
+    with aio.posix.SharedMemory.temporary(10) as memory, memory.map() as mine, aio.map_file(memory, "r") as yours:
+        mine.buffer[0] = 7
+        assert yours.buffer[0] == 7
+    assert (aio.MemFd, aio.map_anonymous) == (mapping.MemFd, mapping.map_anonymous)

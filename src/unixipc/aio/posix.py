@@ -1,7 +1,8 @@
-"""Awaitable POSIX queues and semaphores. -- mq_overview(7), sem_overview(7)
+"""Awaitable POSIX queues and semaphores; shared memory as it is. -- mq_overview(7), sem_overview(7), shm_overview(7)
 
 A queue is a descriptor: the loop watches it. A semaphore is not: what waits is a thread, which a cancel interrupts. It
 takes nothing: it waits until one could be acquired, and then the loop's own thread tries. So a cancel loses nothing.
+Nothing waits for shared memory: `SharedMemory` is `unixipc.posix.SharedMemory` itself, and its ways are plain calls.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 
 from .. import _wait, posix
-from ..posix import Message
+from ..posix import Message, QueueStat, SharedMemory, remove_memory, remove_queue, remove_semaphore
 from . import _drive
 
 TYPE_CHECKING = False
@@ -19,7 +20,16 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-__all__ = ["Message", "MessageQueue", "Semaphore"]
+__all__ = [
+    "Message",
+    "MessageQueue",
+    "QueueStat",
+    "Semaphore",
+    "SharedMemory",
+    "remove_memory",
+    "remove_queue",
+    "remove_semaphore",
+]
 
 
 class MessageQueue(_drive.DescriptorTwin[posix.MessageQueue]):

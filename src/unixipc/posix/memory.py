@@ -109,7 +109,10 @@ class SharedMemory(_mapping.Mappable):
             resize(self, size_bytes)
         except OSError as error:
             if error.errno == errno.ENOSPC:
-                error.add_note("/dev/shm has too little room: df /dev/shm; mount -o remount,size=... /dev/shm")
+                error.add_note(
+                    "/dev/shm has too little room: df /dev/shm; mount -o remount,size=... /dev/shm "
+                    "(a container's size: docker run --shm-size=...)"
+                )
             raise
 
     def remove(self) -> None:
