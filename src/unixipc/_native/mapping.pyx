@@ -444,6 +444,17 @@ def map_anonymous(Py_ssize_t length, int flags, bint guarded, size_t page_size):
     return made
 
 
+cdef void *guard_memory(void *base, size_t length) except NULL:
+    cdef uipc_guard *guard = uipc_guard_add(base, pages(length, PAGE), PAGE, PROT_READ | PROT_WRITE)
+    if guard == NULL:
+        raise MemoryError("no room to note a mapping")
+    return guard
+
+
+cdef void unguard_memory(void *guard) noexcept:
+    uipc_guard_remove(<uipc_guard *>guard)
+
+
 def new_memory_file(cls, str name, bint sealable, int extra):
     """A file without a name on the disk, as a descriptor of class `cls`. -- memfd_create(2)"""
     cdef Descriptor made = cls.__new__(cls)

@@ -7,12 +7,13 @@ thread and back: those calls keep it.
 """
 
 cimport cython
-from cpython.buffer cimport Py_buffer, PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.buffer cimport Py_buffer, PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.long cimport PyLong_AsLong, PyLong_CheckExact
 from cpython.number cimport PyNumber_Index
 from cpython.unicode cimport PyUnicode_CheckExact, PyUnicode_FindChar, PyUnicode_GetLength, PyUnicode_ReadChar
 from libc.errno cimport EAGAIN, EINTR, EINVAL, errno
+from libc.stdint cimport uintptr_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memchr
 
@@ -20,7 +21,8 @@ import os
 
 from unixipc._native.descriptor cimport FLAGGED, Descriptor, new_object
 from unixipc._native.descriptor import waiting_module
-from unixipc.errors import ClosedError
+from unixipc._native.mapping cimport guard_memory, unguard_memory
+from unixipc.errors import ClosedError, LayoutError
 
 cdef extern from "Python.h":
     bytes PyUnicode_EncodeFSDefault(object)
@@ -76,6 +78,20 @@ cdef extern from *:
     {
         void *where = mmap(NULL, sizeof(sem_t), PROT_READ | PROT_WRITE, MAP_SHARED | flags, fd, 0);
         return where == MAP_FAILED ? NULL : (sem_t *)where;
+    }
+
+    /* Whether it is one that processes share. The C library hands this word to futex(2) as it finds it, and ends the
+       process (abort) when the kernel does not know it: glibc and musl for 64 bits both have it at byte 8. */
+    static int uipc_sem_is_shared(const sem_t *word)
+    {
+    #if UINTPTR_MAX > 0xffffffffu
+        sem_t fresh;
+        sem_init(&fresh, 1, 0);
+        return ((const volatile int *)word)[2] == ((const volatile int *)&fresh)[2];
+    #else
+        (void)word;
+        return 1;
+    #endif
     }
 
     /* Maps it and closes the descriptor; a shorter file would be SIGBUS at the first use. */
@@ -135,6 +151,8 @@ cdef extern from *:
     sem_t *uipc_sem_create(const char *, unsigned, unsigned) nogil
     sem_t *uipc_sem_unnamed(unsigned) nogil
     int uipc_sem_look(sem_t *) nogil
+    int uipc_sem_is_shared(const sem_t *) nogil
+    int sem_init(sem_t *, int, unsigned) nogil
     int sem_trywait(sem_t *) nogil
     int sem_wait(sem_t *) nogil
     int sem_post(sem_t *) nogil
@@ -417,6 +435,9 @@ cdef class SemaphoreCalls:
     cdef sem_t *word
     cdef readonly object name
     cdef readonly bint temporary_one    # it never had a name
+    cdef Py_buffer memory  # whose bytes the word is, if `lent`: they stay as long as we have them
+    cdef bint lent
+    cdef void *guard       # the file that it is in may be made shorter
     cdef int users         # calls under way without the interpreter's lock: the word stays mapped for them
     cdef int users_in      # the process whose calls and sleepers those are: a forked one starts anew
     cdef bint doomed
@@ -427,6 +448,13 @@ cdef class SemaphoreCalls:
         if self.word == NULL or self.doomed:
             raise ClosedError(f"{type(self).__name__} {self.name or ''} is closed".replace("  ", " "))
         return self.word
+
+    cdef sem_t *sound(self) except NULL:
+        """The same for calls that may get to futex(2)."""
+        cdef sem_t *word = self.at()
+        if not uipc_sem_is_shared(word):
+            raise LayoutError(str(self.name), "a semaphore that processes share", "other bytes")
+        return word
 
     @property
     def closed(self):
@@ -465,7 +493,7 @@ cdef class SemaphoreCalls:
 
     cdef bint sleep(self, bint only_look) except -1:
         """A post that comes together with an interruption is not lost: the value has it, and the next try takes it."""
-        cdef sem_t *word = self.at()
+        cdef sem_t *word = self.sound()
         cdef int rc, code, me = getpid()
         self.forget_if_forked(me)
         self.users += 1
@@ -486,7 +514,7 @@ cdef class SemaphoreCalls:
 
     def release(self):
         """Add one to the value. OSError(EOVERFLOW) at its maximum, 2147483647. -- sem_post(3)"""
-        if sem_post(self.at()) != 0:
+        if sem_post(self.sound()) != 0:
             raise refused(errno, "sem_post(3)", self.name)
 
     def hold(self, timeout=None):
@@ -506,7 +534,13 @@ cdef class SemaphoreCalls:
     cdef void unmap(self) noexcept:
         cdef sem_t *word = self.word
         self.word = NULL
-        if word != NULL:
+        if self.guard != NULL:
+            unguard_memory(self.guard)
+            self.guard = NULL
+        if self.lent:
+            self.lent = False
+            PyBuffer_Release(&self.memory)
+        elif word != NULL:
             munmap(word, sizeof(sem_t))
 
     def close(self):
@@ -592,6 +626,9 @@ def open_semaphore(cls, name, int flags=0, unsigned int mode=0, value=0):
     made.word = uipc_sem_create(path, mode, initial) if flags & O_CREAT else uipc_sem_open(path)
     if made.word == NULL:
         raise refused(errno, "sem_open(3)", name)
+    made.guard = guard_memory(made.word, sizeof(sem_t))
+    if not uipc_sem_is_shared(made.word):
+        raise refused(EINVAL, "sem_open(3)", name)
     return made
 
 
@@ -603,6 +640,29 @@ def unnamed_semaphore(cls, value):
     made.word = uipc_sem_unnamed(initial)
     if made.word == NULL:
         raise refused(errno, "sem_init(3)", None)
+    return made
+
+
+SEMAPHORE_BYTES = sizeof(sem_t)
+
+
+def semaphore_in(cls, memory, Py_ssize_t offset, value=None):
+    """The semaphore in these bytes, made there if it has a `value`, as an object of class `cls`. -- sem_init(3)"""
+    cdef SemaphoreCalls made = cls.__new__(cls)
+    cdef unsigned int initial = 0 if value is None else checked_value(value, None)
+    cdef char *where
+    PyObject_GetBuffer(memory, &made.memory, PyBUF_WRITABLE)
+    made.lent = True
+    if offset < 0 or offset > made.memory.len - <Py_ssize_t>sizeof(sem_t):
+        raise ValueError(f"a semaphore's {SEMAPHORE_BYTES} bytes from {offset} on are not within {made.memory.len}")
+    where = <char *>made.memory.buf + offset
+    if <uintptr_t>where % sizeof(long):
+        raise ValueError(f"a semaphore lies at a multiple of {sizeof(long)} bytes")
+    made.name, made.temporary_one = f"semaphore at {offset} of {getattr(memory, 'name', None) or 'memory'}", True
+    if value is not None:
+        sem_init(<sem_t *>where, 1, initial)
+    made.word = <sem_t *>where
+    made.sound()
     return made
 
 

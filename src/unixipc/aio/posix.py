@@ -110,6 +110,16 @@ class Semaphore(_drive.Twin[posix.Semaphore]):
         """One that never has a name. -- sem_init(3)"""
         return cls(posix.Semaphore.temporary(initial))
 
+    @classmethod
+    async def place(cls, memory: Buffer, initial: int, offset_bytes: int = 0) -> Self:
+        """Make one in shared memory. -- sem_init(3)"""
+        return cls(posix.Semaphore.place(memory, initial, offset_bytes))
+
+    @classmethod
+    async def attach(cls, memory: Buffer, offset_bytes: int = 0) -> Self:
+        """The one that somebody has placed there. -- sem_overview(7)"""
+        return cls(posix.Semaphore.attach(memory, offset_bytes))
+
     @property
     def value(self) -> int:
         """How many could be acquired at this moment."""
