@@ -9,7 +9,6 @@ import pickle
 import signal
 import subprocess
 import sys
-import threading
 import time
 
 import pytest
@@ -253,36 +252,6 @@ def test_A10_temporary_is_sent_to_others():
         ours.send(b"x", descriptors=[memory])
         ends_well(receiver)
         assert mapped.buffer[0] == 42
-
-
-def test_A10_a_range_of_it(name):
-    with SharedMemory.create(name, 3 * PAGE) as memory, memory.map() as whole:
-        whole.buffer[PAGE + 5] = 9
-        with memory.map("r", PAGE + 5, 1) as one, memory.map(offset_bytes=2 * PAGE) as rest:
-            assert bytes(one) == b"\t" and len(rest) == PAGE
-        for offset, length in ((0, 3 * PAGE + 1), (3 * PAGE, None), (-1, 1), (1, 2**70), (2**70, 1), (0, -(2**70))):
-            with pytest.raises(ValueError, match="are not in"):
-                memory.map("rw", offset, length)
-        for wrong in ("w", None, 1):
-            with pytest.raises(ValueError, match="mode must be"):
-                memory.map(wrong)
-        for wrong in ("1", 1.5):
-            with pytest.raises(TypeError):
-                memory.map("rw", wrong)
-
-
-def test_A10_map_in_one_thread_while_another_closes_it():
-    """Either it is mapped or it was closed first: never another file that got the number."""
-    for _ in range(200):
-        memory = SharedMemory.temporary(PAGE)
-        closer = threading.Thread(target=memory.close)
-        closer.start()
-        try:
-            with memory.map() as mapped:
-                assert not any(mapped.buffer)
-        except ClosedError:
-            pass
-        closer.join(WAIT)
 
 
 def test_A10_what_is_no_memory_is_not_taken_over():
