@@ -178,15 +178,12 @@ WITHOUT_A_TWIN = {
         *("suspend", "pselect"),  # sleep with another mask, which an event loop does not: read a stream instead
     },
     "locks": {"Holder", "probe", "try_lock_range", "unlock_range"},  # a value; never wait
-    "posix": {
-        *("SharedMemory", "remove_memory", "remove_queue", "remove_semaphore"),  # never wait
-    },
 }
 
 
 @pytest.mark.parametrize(("room", "without"), WITHOUT_A_TWIN.items(), ids=WITHOUT_A_TWIN)
 def test_what_a_room_s_twin_lacks_never_waits_or_has_a_reason(room, without):
-    sync, twin = {"signals": signals, "locks": locks, "posix": posix}[room], getattr(aio, room)
+    sync, twin = {"signals": signals, "locks": locks}[room], getattr(aio, room)
     assert set(sync.__all__) - set(twin.__all__) <= without
     assert without <= set(sync.__all__)
     assert set(twin.__all__) <= set(sync.__all__)
@@ -207,6 +204,22 @@ def test_functions_have_the_same_parameters_and_words(sync, twin):
     assert inspect.iscoroutinefunction(twin) is not sync.__name__.startswith("try_")
 
 
-def test_mapped_memory_needs_no_twin_as_nothing_in_it_waits():
+@pytest.mark.parametrize(("room", "twin"), [(posix, aio.posix), (mapping, aio.mapping)], ids=["posix", "mapping"])
+def test_every_name_of_the_room_is_there_and_what_does_not_wait_is_the_same(room, twin):
+    assert twin.__all__ == room.__all__
+    for name in room.__all__:
+        ours, theirs = getattr(twin, name), getattr(room, name)
+        waits = isinstance(theirs, type) and waiting_methods(theirs)
+        assert (ours is not theirs) if waits else (ours is theirs)
+
+
+def test_memory_under_aio():
+    with aio.posix.SharedMemory.temporary(10) as memory, memory.map() as mine, aio.map_file(memory, "r") as yours:
+        mine.buffer[0] = 7
+        assert yours.buffer[0] == 7
+    assert (aio.MemFd, aio.map_anonymous) == (mapping.MemFd, mapping.map_anonymous)
+
+
+def test_mapped_memory_is_its_own_twin_as_nothing_in_it_waits():
     waits = {name for each in (mapping.Mapping, mapping.MemFd, posix.SharedMemory) for name in waiting_methods(each)}
     assert waits == set()

@@ -16,28 +16,25 @@ import stat
 
 from .._call import explained, failure
 from .._creation import checked_mode, create_or_open
-from .._fd import Descriptor, check_kind
+from .._fd import check_kind
+from .._native import mapping as _mapping
 from .._native import posix as _posix
-from ..mapping import map_file
 from ..mapping._reserve import resize
 from ._names import checked_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Literal, Self, TypeVar
-
-    from ..mapping import Mapping
+    from typing import Any, Self, TypeVar
 
     S = TypeVar("S", bound="SharedMemory")
 
 __all__ = ["SharedMemory", "remove_memory"]
 
-READ_WRITE = 0o2
 FOLDER = "/dev/shm"
 """Where the C library keeps them."""
 
 
-class SharedMemory(Descriptor):
+class SharedMemory(_mapping.Mappable):
     """A shared memory object by name ("/name"); `map` makes its bytes appear in this process.
 
     `create` (must not exist), `open` (must), `ensure` (either), `temporary` (gone with its last user);
@@ -74,14 +71,7 @@ class SharedMemory(Descriptor):
     @classmethod
     def open(cls, name: str, readonly: bool = False) -> Self:
         """The object of this name. -- shm_open(3)"""
-        _path(name)
-        made: Self = _posix.open_memory(cls, name, (0 if readonly else READ_WRITE) | os.O_NONBLOCK)
-        if not stat.S_ISREG(os.fstat(made.fileno()).st_mode):
-            made.close()
-            raise failure(
-                errno.EINVAL, "shm_open(3)", name, "what has this name in /dev/shm is no shared memory object"
-            )
-        return made
+        return _posix.open_memory(cls, name, readonly)
 
     @classmethod
     def ensure(cls, name: str, size_bytes: int, mode: int = 0o600) -> Self:
@@ -119,14 +109,11 @@ class SharedMemory(Descriptor):
             resize(self, size_bytes)
         except OSError as error:
             if error.errno == errno.ENOSPC:
-                error.add_note("/dev/shm has too little room: df /dev/shm; mount -o remount,size=... /dev/shm")
+                error.add_note(
+                    "/dev/shm has too little room: df /dev/shm; mount -o remount,size=... /dev/shm "
+                    "(a container's size: docker run --shm-size=...)"
+                )
             raise
-
-    def map(
-        self, mode: Literal["r", "rw", "copy"] = "rw", offset_bytes: int = 0, length_bytes: int | None = None
-    ) -> Mapping:
-        """Make its bytes appear in this process. -- mmap(2)"""
-        return map_file(self, mode, offset_bytes, length_bytes)
 
     def remove(self) -> None:
         """Take the name away. -- shm_unlink(3)
