@@ -20,14 +20,6 @@ cdef extern from *:
     #include <sys/signalfd.h>
     static int uipc_is_plain(const struct sigaction *a, void (*what)(int))
     { return !(a->sa_flags & SA_SIGINFO) && a->sa_handler == what; }
-    /* The sender's value, the timer's or the queue's; elsewhere these bytes are something else. */
-    static int uipc_has_value(int code) { return code < 0 && code != SI_TKILL; }
-    static int uipc_info_value(const siginfo_t *info)
-    { return uipc_has_value(info->si_code) ? info->si_value.sival_int : 0; }
-    static int uipc_info_pid(const siginfo_t *info) { return info->si_pid; }
-    static unsigned uipc_info_uid(const siginfo_t *info) { return info->si_uid; }
-    static int uipc_info_status(const siginfo_t *info)
-    { return info->si_signo == SIGCHLD && info->si_code > 0 ? info->si_status : 0; }
     static void *uipc_handler_of(const struct sigaction *a)
     { return a->sa_flags & SA_SIGINFO ? (void *)a->sa_sigaction : (void *)a->sa_handler; }
     static int uipc_queue(int pid, int number, int value)
@@ -51,10 +43,7 @@ cdef extern from *:
         uint32_t number "ssi_signo"
         int code "ssi_code"
         uint32_t pid "ssi_pid"
-        uint32_t uid "ssi_uid"
-        int value "ssi_int"
         uint64_t pointer "ssi_ptr"
-        int status "ssi_status"
     int sigaction_call "sigaction"(int, const sigaction_of *, sigaction_of *) nogil
     int sigemptyset(sigset_t *) nogil
     int sigaddset(sigset_t *, int) nogil
@@ -72,11 +61,6 @@ cdef extern from *:
     int uipc_queue(int, int, int) nogil
     int uipc_is_plain(const sigaction_of *, plain_handler)
     void *uipc_handler_of(const sigaction_of *)
-    int uipc_has_value(int)
-    int uipc_info_value(const siginfo_t *)
-    int uipc_info_pid(const siginfo_t *)
-    unsigned uipc_info_uid(const siginfo_t *)
-    int uipc_info_status(const siginfo_t *)
     plain_handler DEFAULT "SIG_DFL"
     plain_handler IGNORE "SIG_IGN"
     enum:
@@ -85,6 +69,14 @@ cdef extern from *:
         SFD_CLOEXEC, SFD_NONBLOCK
         SIGCHLD
         POLLIN
+
+cdef extern from "origin.h":
+    struct uipc_origin:
+        int number, code, pid, status, value, fd, timer, overrun
+        unsigned uid
+        long band
+    void uipc_origin_of_info(uipc_origin *, const siginfo_t *)
+    void uipc_origin_of_read(uipc_origin *, const signalfd_siginfo *)
 
 cdef extern from "latch.h":
     struct uipc_latch:
@@ -106,13 +98,108 @@ cdef extern from "forward.h":
 FLAGS = {"restart": SA_RESTART, "nodefer": SA_NODEFER, "reset": SA_RESETHAND, "no_child_wait": SA_NOCLDWAIT,
          "no_child_stop": SA_NOCLDSTOP, "on_stack": SA_ONSTACK, "siginfo": SA_SIGINFO}
 cdef dict NAMES = {each.value: each for each in Signals}
-_info = None  # the record class, set by unixipc.signals
+cdef object _info = None  # the class, set by unixipc.signals
+cdef tuple FIELDS = ("signal", "pid", "uid", "code", "value", "status", "fd", "band", "timer", "overrun")
 
 
 def use_info_class(cls):
-    """What to wrap (signal, pid, uid, code, value, status) in: the chapter's record."""
+    """What is made of each signal: the chapter's class, a `SignalRecord`."""
     global _info
     _info = cls
+
+
+cdef class SignalRecord:
+    """A frozen record of what the kernel says about one signal. Compiled: one is made for each."""
+
+    cdef uipc_origin origin
+    __match_args__ = FIELDS
+
+    def __init__(self, int signal, int pid, unsigned int uid, int code, int value, int status, fd=None, long band=0,
+                 timer=None, int overrun=0):
+        cdef uipc_origin given
+        given.number, given.pid, given.uid, given.code, given.value = signal, pid, uid, code, value
+        given.status, given.band, given.overrun = status, band, overrun
+        given.fd = -1 if fd is None else fd
+        given.timer = -1 if timer is None else timer
+        self.origin = given
+
+    @property
+    def signal(self):
+        """Its number, by name if it has one."""
+        return NAMES.get(self.origin.number, self.origin.number)
+
+    @property
+    def pid(self):
+        """Who sent it: a process, 0 for the kernel and from outside of our pid namespace."""
+        return self.origin.pid
+
+    @property
+    def uid(self):
+        """The sender's user."""
+        return self.origin.uid
+
+    @property
+    def code(self):
+        """How it came: si_code."""
+        return self.origin.code
+
+    @property
+    def value(self):
+        """The value that came with it, else 0."""
+        return self.origin.value
+
+    @property
+    def status(self):
+        """Of SIGCHLD: the child's exit status, or the signal that ended or stopped it; else 0."""
+        return self.origin.status
+
+    @property
+    def fd(self):
+        """Of `on_ready`: the descriptor that is ready; else None."""
+        return None if self.origin.fd < 0 else self.origin.fd
+
+    @property
+    def band(self):
+        """Of `on_ready`: for what it is ready, as of poll(2); else 0."""
+        return self.origin.band
+
+    @property
+    def timer(self):
+        """Of a `SignalTimer`: its id; else None."""
+        return None if self.origin.timer < 0 else self.origin.timer
+
+    @property
+    def overrun(self):
+        """Of a `SignalTimer`: how many more expirations this signal stands for; else 0."""
+        return self.origin.overrun
+
+    def _values(self):
+        return tuple([getattr(self, name) for name in FIELDS])
+
+    def _asdict(self):
+        return dict(zip(FIELDS, self._values()))
+
+    def __setattr__(self, name, value):
+        raise AttributeError(f"{type(self).__name__} is a frozen record: {name} cannot be changed")
+
+    def __delattr__(self, name):
+        raise AttributeError(f"{type(self).__name__} is a frozen record: {name} cannot be changed")
+
+    def __repr__(self):
+        return f"{type(self).__name__}({', '.join([f'{key}={value!r}' for key, value in self._asdict().items()])})"
+
+    def __eq__(self, other):
+        return self._values() == (<SignalRecord>other)._values() if type(other) is type(self) else NotImplemented
+
+    def __hash__(self):
+        return hash((type(self), self._values()))
+
+    def __reduce__(self):
+        return type(self), self._values()
+
+
+cdef inline SignalRecord new_record():
+    return _info.__new__(_info)
 
 
 cdef sigset_t set_of(signals) except *:
@@ -241,8 +328,9 @@ def pending_signals():
 
 
 cdef object info_of(siginfo_t *info):
-    return _info(info.number, uipc_info_pid(info), uipc_info_uid(info), info.code, uipc_info_value(info),
-                 uipc_info_status(info))
+    cdef SignalRecord made = new_record()
+    uipc_origin_of_info(&made.origin, info)
+    return made
 
 
 def take_now(signals):
@@ -313,30 +401,53 @@ cdef class SignalDescriptor(Descriptor):
                 if sigismember(&self.wanted, number) == 1:
                     uipc_forward_stop(number)
 
-    def try_receive(self):
-        """The next signal, None for not now. -- read(2)"""
+    cdef object take(self):
+        """The next signal, None for not now. It never waits, so the interpreter lock is kept."""
         cdef signalfd_siginfo info
         cdef siginfo_t kept
-        cdef bint marked
-        cdef int fd = self.enter(), code
-        cdef ssize_t got
-        with nogil:
-            got = read(fd, &info, sizeof(info))
-            code = errno
-        self.leave()
+        cdef SignalRecord made
+        cdef ssize_t got = read(self.number(), &info, sizeof(info))
         if got == sizeof(info):
-            marked = uipc_forward_is_mark(info.number, info.code, info.pid, info.pointer)
-            if marked:
+            if uipc_forward_is_mark(info.number, info.code, info.pid, info.pointer):
                 return info_of(&kept) if uipc_forward_kept(info.number, &kept) else None
-            return _info(info.number, info.pid, info.uid, info.code, info.value if uipc_has_value(info.code) else 0,
-                         info.status if info.number == SIGCHLD and info.code > 0 else 0)
-        if got >= 0 or code == EAGAIN or code == EINTR:
+            made = new_record()
+            uipc_origin_of_read(&made.origin, &info)
+            return made
+        if got >= 0 or errno == EAGAIN or errno == EINTR:
             return None
-        raise outcome(code, "read(2)", self.name)
+        raise outcome(errno, "read(2)", self.name)
+
+    cdef int doze(self, double most_s) except -1:
+        """Sleep up to 10 ms until there is one. No loop and no promise: the caller looks afterwards.
+
+        It is what the corridor's sleep is without its wake-up: a `close` in another thread is seen at its end.
+        """
+        cdef pollfd one
+        cdef timespec limit
+        limit.tv_sec, limit.tv_nsec = 0, min(10000000, <long>(most_s * 1e9))
+        one.fd, one.events, one.revents = self.enter(), POLLIN, 0
+        with nogil:
+            ppoll(&one, 1, &limit, NULL)
+        self.leave()
+        PyErr_CheckSignals()
+        return 0
+
+    def try_receive(self):
+        """The next signal, None for not now. -- read(2)"""
+        return self.take()
 
     def receive(self, timeout=None):
         """Wait for the next signal. -- read(2)"""
-        return waiting_module().on_descriptor(self, POLLIN, self.try_receive, timeout=timeout)
+        module = waiting_module()
+        deadline = module.Deadline(timeout)
+        found = self.take()
+        if found is None:
+            self.doze(1 if timeout is None else deadline.left())
+            found = self.take()
+        if found is None:
+            asleep = module.OnDescriptor(((self, POLLIN),), self.try_receive, ())
+            found = module.wait(asleep.attempt, asleep.sleep, deadline, self.name, True)
+        return found
 
     def close(self):
         """Close it, and let its signals through again: what is pending is the old action's. Any thread may do it."""
