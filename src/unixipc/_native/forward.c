@@ -240,5 +240,19 @@ void uipc_forward_stop(int number)
     }
 }
 
+void uipc_forward_leave_out(sigset_t *mask, sigset_t *ignored)
+{
+    for (int i = 0; i < SLOTS; i++) {
+        int number = atomic_load(&blocking[i].number);
+        if (number > 0) /* of whichever thread: those that were started since have inherited the block */
+            sigdelset(mask, number);
+    }
+    for (int number = 1; number < UIPC_SIGNALS; number++) {
+        const struct sigaction *before = uipc_forward_is_on(number) ? &forwards[number].before : uipc_latch_before(number);
+        if (before && !(before->sa_flags & SA_SIGINFO) && before->sa_handler == SIG_IGN)
+            sigaddset(ignored, number);
+    }
+}
+
 int uipc_forward_is_on(int number) { return atomic_load(&forwards[number].streams) > 0; }
 int uipc_forward_own_signal(void) { return atomic_load(&own); }

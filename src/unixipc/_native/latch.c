@@ -2,6 +2,7 @@
 
 #include "atomics.h"
 #include "forward.h"
+#include "origin.h"
 #include <stdlib.h>
 #include <sys/eventfd.h>
 
@@ -39,12 +40,13 @@ static void on_signal(int number, siginfo_t *info, void *context)
     int kept = errno;
     uint64_t one = 1;
     struct uipc_latch *latch = atomic_load(&counting[number]);
+    struct uipc_origin origin;
     (void)context;
     if (!latch || !enter(latch))
         return;
     if (atomic_load(&latch->number) == number) { /* else it has just become another signal's */
-        atomic_store_explicit(&latch->value, info->si_code == SI_QUEUE ? info->si_value.sival_int : 0,
-                              memory_order_relaxed);
+        uipc_origin_of_info(&origin, info);
+        atomic_store_explicit(&latch->value, origin.value, memory_order_relaxed);
         /* SYNC latch-count (release): who sees the count sees the value */
         atomic_fetch_add_explicit(&latch->count, 1, memory_order_release);
         if (latch->fd >= 0 && write(latch->fd, &one, sizeof one) < 0)
@@ -146,6 +148,12 @@ void uipc_latch_stop(struct uipc_latch *latch)
 }
 
 int uipc_latch_is_on(int number) { return atomic_load(&counting[number]) != NULL; }
+
+const struct sigaction *uipc_latch_before(int number)
+{
+    const struct uipc_latch *latch = atomic_load(&counting[number]);
+    return latch ? &latch->before : NULL;
+}
 
 /* SYNC latch-count (acquire) */
 uint64_t uipc_latch_count(struct uipc_latch *latch)

@@ -19,9 +19,10 @@ int uipc_latch_start(int number, int shown, struct uipc_latch **made);
 void uipc_latch_stop(struct uipc_latch *latch);
 
 int uipc_latch_is_on(int number);
+const struct sigaction *uipc_latch_before(int number);          /* the action it will put back; NULL if it is not on */
 
 uint64_t uipc_latch_count(struct uipc_latch *latch);
-int uipc_latch_value(struct uipc_latch *latch);                 /* of the last sigqueue(3) */
+int uipc_latch_value(struct uipc_latch *latch);                 /* of the last one that carried one */
 uint64_t uipc_latch_take(struct uipc_latch *latch);             /* the count, and 0 from now on */
 
 #endif

@@ -4,9 +4,11 @@
 
 cimport cython
 from cpython.exc cimport PyErr_CheckSignals
-from libc.errno cimport EAGAIN, EBUSY, EINTR, errno
+from cpython.pycapsule cimport PyCapsule_New
+from libc.errno cimport EAGAIN, EBUSY, EINTR, EINVAL, ENOMEM, EPERM, ESRCH, errno
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
+from os import sysconf
 from signal import Signals
 
 from unixipc._call import failure
@@ -17,6 +19,7 @@ from unixipc._native.wait import monotonic_ns, wake_signal_number
 cdef extern from *:
     """
     #include "uipc.h"
+    #include <sys/mman.h>
     #include <sys/signalfd.h>
     static int uipc_is_plain(const struct sigaction *a, void (*what)(int))
     { return !(a->sa_flags & SA_SIGINFO) && a->sa_handler == what; }
@@ -59,6 +62,21 @@ cdef extern from *:
     ssize_t read(int, void *, size_t) nogil
     int kill_call "kill"(int, int) nogil
     int uipc_queue(int, int, int) nogil
+    int getpid()
+    int close(int)
+    int fcntl(int, int, ...)
+    struct f_owner_ex:
+        int type
+        int pid
+    ctypedef struct stack_t:
+        void *ss_sp
+        int ss_flags
+        size_t ss_size
+    int sigaltstack(const stack_t *, stack_t *)
+    void *mmap(void *, size_t, int, int, int, long)
+    int munmap(void *, size_t)
+    int mprotect(void *, size_t, int)
+    void *MAP_FAILED
     int uipc_is_plain(const sigaction_of *, plain_handler)
     void *uipc_handler_of(const sigaction_of *)
     plain_handler DEFAULT "SIG_DFL"
@@ -67,8 +85,12 @@ cdef extern from *:
         SA_RESTART, SA_NODEFER, SA_RESETHAND, SA_NOCLDWAIT, SA_NOCLDSTOP, SA_ONSTACK, SA_SIGINFO
         SIG_BLOCK, SIG_SETMASK
         SFD_CLOEXEC, SFD_NONBLOCK
-        SIGCHLD
         POLLIN
+        F_GETFL, F_SETFL, F_GETSIG, F_SETSIG, F_GETOWN_EX, F_SETOWN_EX, F_DUPFD_CLOEXEC
+        F_OWNER_TID, F_OWNER_PID, F_OWNER_PGRP
+        O_ASYNC
+        SS_ONSTACK
+        PROT_NONE, PROT_READ, PROT_WRITE, MAP_PRIVATE, MAP_ANONYMOUS, MAP_STACK
 
 cdef extern from "origin.h":
     struct uipc_origin:
@@ -94,10 +116,13 @@ cdef extern from "forward.h":
     int uipc_forward_kept(int, siginfo_t *)
     int uipc_forward_is_mark(int, int, int, uint64_t)
     int uipc_forward_own_signal()
+    void uipc_forward_leave_out(sigset_t *, sigset_t *)
 
 FLAGS = {"restart": SA_RESTART, "nodefer": SA_NODEFER, "reset": SA_RESETHAND, "no_child_wait": SA_NOCLDWAIT,
          "no_child_stop": SA_NOCLDSTOP, "on_stack": SA_ONSTACK, "siginfo": SA_SIGINFO}
 cdef dict NAMES = {each.value: each for each in Signals}
+# For `spawn`: a new program's mask, without what is blocked for a stream's sake.
+FOR_PROGRAMS = PyCapsule_New(<void *>uipc_forward_leave_out, "unixipc.for_programs", NULL)
 cdef object _info = None  # the class, set by unixipc.signals
 cdef tuple FIELDS = ("signal", "pid", "uid", "code", "value", "status", "fd", "band", "timer", "overrun")
 
@@ -549,3 +574,137 @@ cdef class Counting:
 
     def __dealloc__(self):
         self.stop()
+
+
+@cython.auto_pickle(False)
+cdef class Announcing:
+    """For ``with``: this open file sends a signal when it gets ready. -- fcntl(2)"""
+
+    cdef int fd, own, number, signal_before, flags_before
+    cdef f_owner_ex owner, owner_before
+
+    def __cinit__(self, *args, **named):
+        self.own = -1
+
+    def __init__(self, int fd, int number, int target, int thread):
+        if self.own >= 0:
+            raise RuntimeError("this block is entered already: make another one")
+        refuse_own([number])
+        if not 0 < number < 65:
+            raise ValueError(f"there is no signal {number}")
+        self.fd, self.number = fd, number
+        self.owner.type = F_OWNER_TID if thread else F_OWNER_PGRP if target < 0 else F_OWNER_PID
+        self.owner.pid = thread or abs(target) or getpid()
+
+    def __enter__(self):
+        if self.own >= 0:
+            raise RuntimeError("this block is entered already: make another one")
+        # A number of our own: at the end it means the same file, whatever was closed meanwhile.
+        self.own = fcntl(self.fd, F_DUPFD_CLOEXEC, 0)
+        if self.own < 0:
+            raise failure(errno, "fcntl(F_DUPFD_CLOEXEC)", f"fd {self.fd}")
+        self.flags_before = fcntl(self.own, F_GETFL)
+        self.signal_before = fcntl(self.own, F_GETSIG)
+        fcntl(self.own, F_GETOWN_EX, &self.owner_before)
+        try:
+            self.start()
+        except BaseException:
+            self.restore()
+            raise
+
+    cdef int start(self) except -1:
+        if fcntl(self.own, F_SETOWN_EX, &self.owner) < 0:
+            raise failure(errno, "fcntl(F_SETOWN_EX)", f"fd {self.fd}", NOBODY if errno == ESRCH else None)
+        if fcntl(self.own, F_SETSIG, self.number) < 0:
+            raise failure(errno, "fcntl(F_SETSIG)", f"signal {self.number}")
+        # Through the number that the caller knows: it is the one that the signal will name.
+        if self.flags_before & O_ASYNC:
+            fcntl(self.fd, F_SETFL, self.flags_before & ~O_ASYNC)
+        if fcntl(self.fd, F_SETFL, self.flags_before | O_ASYNC) < 0:
+            raise failure(errno, "fcntl(F_SETFL)", f"fd {self.fd}")
+        if not fcntl(self.own, F_GETFL) & O_ASYNC:
+            raise failure(EINVAL, "fcntl(F_SETFL)", f"fd {self.fd}", SENDS_NONE)
+        return 0
+
+    cdef void restore(self) noexcept:
+        cdef int own = self.own, now = fcntl(own, F_GETFL)
+        cdef f_owner_ex nobody
+        self.own = -1
+        if not self.flags_before & O_ASYNC:
+            fcntl(own, F_SETFL, now & ~O_ASYNC)
+        fcntl(own, F_SETSIG, self.signal_before)
+        if fcntl(own, F_SETOWN_EX, &self.owner_before) < 0:  # who had it is gone
+            nobody.type, nobody.pid = F_OWNER_PID, 0
+            fcntl(own, F_SETOWN_EX, &nobody)
+        close(own)
+
+    def __exit__(self, *exception):
+        if self.own < 0:
+            raise RuntimeError("this block was not entered")
+        self.restore()
+        PyErr_CheckSignals()
+
+    def __dealloc__(self):
+        if self.own >= 0:
+            self.restore()
+
+
+NOBODY = "there is no such process, group or thread"
+SENDS_NONE = "this kind of file sends no signals: pipes, FIFOs, sockets and terminals do"
+
+
+@cython.auto_pickle(False)
+cdef class AlternateStack:
+    """For ``with``: a stack of their own for this thread's C handlers. -- sigaltstack(2)"""
+
+    cdef stack_t ours, before
+    cdef char *memory
+    cdef pthread_t thread
+    cdef readonly size_t size_bytes
+
+    def __init__(self, size_t size_bytes):
+        if self.memory != NULL:
+            raise RuntimeError("this block is entered already: make another one")
+        self.size_bytes = -(-size_bytes // PAGE) * PAGE
+
+    @property
+    def address(self):
+        """Where it begins, while the block is entered."""
+        return <size_t>self.ours.ss_sp if self.memory != NULL else None
+
+    def __enter__(self):
+        if self.memory != NULL:
+            raise RuntimeError("this block is entered already: make another one")
+        cdef void *memory = mmap(NULL, PAGE + self.size_bytes, PROT_READ | PROT_WRITE,
+                                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0)
+        if memory == MAP_FAILED:
+            raise failure(errno, "mmap(2)", f"{self.size_bytes} bytes of stack")
+        mprotect(memory, PAGE, PROT_NONE)  # who needs more gets a fault, not somebody's memory
+        self.ours.ss_sp, self.ours.ss_size, self.ours.ss_flags = <char *>memory + PAGE, self.size_bytes, 0
+        if sigaltstack(&self.ours, &self.before) < 0:
+            code = errno
+            munmap(memory, PAGE + self.size_bytes)
+            hint = TOO_SMALL if code == ENOMEM else IN_USE if code == EPERM else None
+            raise failure(code, "sigaltstack(2)", f"{self.size_bytes} bytes of stack", hint)
+        self.memory, self.thread = <char *>memory, pthread_self()
+        return self
+
+    def __exit__(self, *exception):
+        cdef stack_t now
+        if self.memory == NULL:
+            raise RuntimeError("this block was not entered")
+        if not pthread_equal(self.thread, pthread_self()):
+            raise RuntimeError("each thread has its own alternate stack: this is another thread than entered the block")
+        sigaltstack(NULL, &now)
+        if now.ss_sp != self.ours.ss_sp:
+            raise RuntimeError("somebody has put another alternate stack over this one: take that away first")
+        self.before.ss_flags &= ~SS_ONSTACK
+        if sigaltstack(&self.before, NULL) < 0:
+            raise failure(errno, "sigaltstack(2)", "alternate stack", IN_USE if errno == EPERM else None)
+        memory, self.memory = self.memory, NULL
+        munmap(memory, PAGE + self.size_bytes)
+
+
+cdef size_t PAGE = sysconf("SC_PAGESIZE")
+TOO_SMALL = "too small for the state of this processor: `os.sysconf('SC_SIGSTKSZ')` or more"
+IN_USE = "a handler of this thread runs on it just now"

@@ -1,4 +1,4 @@
-"""Awaitable signals: streams, counters, and waiting for one. -- signal(7), signalfd(2)"""
+"""Awaitable signals: streams, counters, timers, and waiting for one. -- signal(7), signalfd(2), timerfd_create(2)"""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
-    from ..signals import SignalInfo
+    from ..signals import SignalInfo, TimerLeft
 
-__all__ = ["Counter", "Latch", "SignalStream", "try_wait_for", "wait_for"]
+__all__ = ["Counter", "Latch", "SignalStream", "Timer", "try_wait_for", "wait_for"]
 
 
 class SignalStream(_drive.DescriptorTwin[signals.SignalStream]):
@@ -96,6 +96,54 @@ class Latch(Counter):
 
     def __bool__(self) -> bool:
         return self.is_set
+
+
+class Timer(_drive.DescriptorTwin[signals.Timer]):
+    """A descriptor that is readable when a time has come; `unixipc.signals.Timer`, awaitable."""
+
+    def __init__(
+        self,
+        seconds: float | None = None,
+        every_seconds: float | None = None,
+        *,
+        at_seconds: float | None = None,
+        cancelled_by_clock_set: bool = False,
+        clock: str = "monotonic",
+    ) -> None:
+        options = {"at_seconds": at_seconds, "cancelled_by_clock_set": cancelled_by_clock_set}
+        super().__init__(signals.Timer(seconds, every_seconds, clock=clock, **options))  # type: ignore[arg-type]
+
+    @property
+    def clock(self) -> str:
+        """The clock it goes by."""
+        return self.sync.clock
+
+    def set(
+        self,
+        seconds: float | None = None,
+        every_seconds: float | None = None,
+        *,
+        at_seconds: float | None = None,
+        cancelled_by_clock_set: bool = False,
+    ) -> None:
+        """Set it anew."""
+        self.sync.set(seconds, every_seconds, at_seconds=at_seconds, cancelled_by_clock_set=cancelled_by_clock_set)
+
+    def stop(self) -> None:
+        """Turn it off."""
+        self.sync.stop()
+
+    def left(self) -> TimerLeft | None:
+        """How long until it expires; None when it is off."""
+        return self.sync.left()
+
+    def try_wait(self) -> int | None:
+        """How often it has expired since the last time, None for not yet."""
+        return self.sync.try_wait()
+
+    async def wait(self, timeout: float | None = None) -> int:
+        """Wait until it has expired; how often since the last time. A cancelled wait has taken nothing. -- read(2)"""
+        return await _drive.on_descriptor(self.sync, _wait.READABLE, self.sync.try_wait, timeout=timeout)
 
 
 def try_wait_for(numbers: Iterable[int]) -> SignalInfo | None:
