@@ -6,7 +6,7 @@ import inspect
 
 import pytest
 
-from unixipc import EventFd, Fifo, PipeReader, PipeWriter, Process, aio, framing, pipeline, sockets
+from unixipc import EventFd, Fifo, PipeReader, PipeWriter, Process, aio, framing, pipeline, signals, sockets
 from unixipc.pipeline import Pipeline
 from unixipc.process import Child
 
@@ -18,6 +18,9 @@ TWINS = [
     (Process, aio.Process, {"wait_end"}),
     (Child, aio.Child, {"wait", "wait_end"}),
     (Pipeline, aio.Pipeline, {"run"}),
+    (signals.SignalStream, aio.signals.SignalStream, {"receive"}),
+    (signals.Counter, aio.signals.Counter, {"wait"}),
+    (signals.Timer, aio.signals.Timer, {"wait"}),
     (framing.FrameReader, aio.framing.FrameReader, {"receive"}),
     (framing.FrameWriter, aio.framing.FrameWriter, {"send", "flush"}),
     (sockets.Connection, aio.sockets.Connection,
