@@ -227,10 +227,31 @@ def test_a_block_that_nobody_left_ends_with_its_last_reference():
         assert not state(reader)[0]
 
 
-def test_fork_the_child_s_end_of_the_block_ends_it_for_all_who_hold_the_file():
+def test_fork_the_signals_go_on_to_the_parent_and_the_child_s_end_of_the_block_does_not_end_it():
     reader, writer = pipe()
-    with reader, writer, SignalStream(SIGRTMIN) as stream, on_ready(reader, SIGRTMIN):
-        with fork(lambda: writer.try_write(b"x") - 1) as child:
-            assert stream.receive(WAIT).fd == reader.fileno(), "the target is the parent as before"
-            assert child.wait(WAIT) == Exited(0)
-        assert state(reader)[0], "the child ended without leaving the block"
+    block = on_ready(reader, SIGRTMIN)
+    with reader, writer, SignalStream(SIGRTMIN) as stream, block:
+        before = state(reader)
+
+        def child():
+            block.__exit__()
+            assert state(reader) == before
+            writer.try_write(b"x")
+
+        with fork(child) as process:
+            assert stream.receive(WAIT).fd == reader.fileno()
+            assert process.wait(WAIT) == Exited(0)
+        assert state(reader) == before
+
+
+def test_a_block_that_is_made_before_a_fork_and_entered_in_the_child_is_the_child_s():
+    reader, writer = pipe()
+    block = on_ready(reader, SIGRTMIN)
+
+    def child():
+        with SignalStream(SIGRTMIN) as stream, block:
+            writer.try_write(b"x")
+            assert stream.receive(WAIT).fd == reader.fileno()
+
+    with reader, writer, fork(child) as process:
+        assert process.wait(WAIT) == Exited(0)

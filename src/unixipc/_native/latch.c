@@ -10,7 +10,7 @@
 struct uipc_latch {
     _Atomic int users; /* the owner and the handlers at work: the last one out closes `fd` */
     _Atomic uint64_t count;
-    _Atomic int value, number;
+    _Atomic int value, number, ignored_before;
     int fd, shown;
     struct sigaction before;
     struct uipc_latch *next;
@@ -105,8 +105,10 @@ static int install(int number, struct uipc_latch *latch)
     sigemptyset(&ours.sa_mask);
     /* Counted before the handler is there, or its first signals would find nothing to count in. */
     atomic_store(&counting[number], latch);
-    if (sigaction(number, &ours, &latch->before) == 0)
+    if (sigaction(number, &ours, &latch->before) == 0) {
+        atomic_store(&latch->ignored_before, uipc_ignores(&latch->before));
         return 0;
+    }
     atomic_store(&counting[number], NULL);
     return errno;
 }
@@ -128,6 +130,7 @@ int uipc_latch_start(int number, int shown, struct uipc_latch **made)
     atomic_store(&latch->number, number);
     atomic_store(&latch->count, 0);
     atomic_store(&latch->value, 0);
+    atomic_store(&latch->ignored_before, 0);
     atomic_store(&latch->users, 1);
     error = install(number, latch);
     if (error)
@@ -149,10 +152,10 @@ void uipc_latch_stop(struct uipc_latch *latch)
 
 int uipc_latch_is_on(int number) { return atomic_load(&counting[number]) != NULL; }
 
-const struct sigaction *uipc_latch_before(int number)
+int uipc_latch_ignored_before(int number)
 {
-    const struct uipc_latch *latch = atomic_load(&counting[number]);
-    return latch ? &latch->before : NULL;
+    struct uipc_latch *latch = atomic_load(&counting[number]);
+    return latch && atomic_load(&latch->ignored_before);
 }
 
 /* SYNC latch-count (acquire) */

@@ -224,7 +224,7 @@ cdef class SignalRecord:
 
 
 cdef inline SignalRecord new_record():
-    return _info.__new__(_info)
+    return SignalRecord.__new__(_info)
 
 
 cdef sigset_t set_of(signals) except *:
@@ -580,7 +580,7 @@ cdef class Counting:
 cdef class Announcing:
     """For ``with``: this open file sends a signal when it gets ready. -- fcntl(2)"""
 
-    cdef int fd, own, number, signal_before, flags_before
+    cdef int fd, own, number, signal_before, flags_before, entered_by
     cdef f_owner_ex owner, owner_before
 
     def __cinit__(self, *args, **named):
@@ -594,7 +594,7 @@ cdef class Announcing:
             raise ValueError(f"there is no signal {number}")
         self.fd, self.number = fd, number
         self.owner.type = F_OWNER_TID if thread else F_OWNER_PGRP if target < 0 else F_OWNER_PID
-        self.owner.pid = thread or abs(target) or getpid()
+        self.owner.pid = thread or abs(target)
 
     def __enter__(self):
         if self.own >= 0:
@@ -603,6 +603,8 @@ cdef class Announcing:
         self.own = fcntl(self.fd, F_DUPFD_CLOEXEC, 0)
         if self.own < 0:
             raise failure(errno, "fcntl(F_DUPFD_CLOEXEC)", f"fd {self.fd}")
+        self.entered_by = getpid()
+        self.owner.pid = self.owner.pid or self.entered_by
         self.flags_before = fcntl(self.own, F_GETFL)
         self.signal_before = fcntl(self.own, F_GETSIG)
         fcntl(self.own, F_GETOWN_EX, &self.owner_before)
@@ -630,12 +632,13 @@ cdef class Announcing:
         cdef int own = self.own, now = fcntl(own, F_GETFL)
         cdef f_owner_ex nobody
         self.own = -1
-        if not self.flags_before & O_ASYNC:
-            fcntl(own, F_SETFL, now & ~O_ASYNC)
-        fcntl(own, F_SETSIG, self.signal_before)
-        if fcntl(own, F_SETOWN_EX, &self.owner_before) < 0:  # who had it is gone
-            nobody.type, nobody.pid = F_OWNER_PID, 0
-            fcntl(own, F_SETOWN_EX, &nobody)
+        if self.entered_by == getpid():  # in a forked child it is the parent's block, and the same open file
+            if not self.flags_before & O_ASYNC:
+                fcntl(own, F_SETFL, now & ~O_ASYNC)
+            fcntl(own, F_SETSIG, self.signal_before)
+            if fcntl(own, F_SETOWN_EX, &self.owner_before) < 0:  # who had it is gone
+                nobody.type, nobody.pid = F_OWNER_PID, 0
+                fcntl(own, F_SETOWN_EX, &nobody)
         close(own)
 
     def __exit__(self, *exception):
@@ -665,7 +668,7 @@ cdef class AlternateStack:
     def __init__(self, size_t size_bytes):
         if self.memory != NULL:
             raise RuntimeError("this block is entered already: make another one")
-        self.size_bytes = -(-size_bytes // PAGE) * PAGE
+        self.size_bytes = (size_bytes + PAGE - 1) // PAGE * PAGE
 
     @property
     def address(self):

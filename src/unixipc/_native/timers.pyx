@@ -181,7 +181,7 @@ cdef class PosixTimer:
         self.own()
 
     def close(self):
-        """Delete it. A signal that it has sent and nobody has taken stays pending. -- timer_delete(2)"""
+        """Delete it. The kernel may drop a signal of it that nobody has taken yet. -- timer_delete(2)"""
         cdef int owner = self.owner
         self.owner = 0
         if owner and owner == getpid():

@@ -39,7 +39,8 @@ class on_ready(_signals.Announcing):
 
     The five fates: **close** (the end of the block) puts back what the file had: signal, target and flag. The block
     keeps the file open. **remove**: nothing to remove. **fork** and **exec** change nothing: it is the open file that
-    has it, for all who hold it; the signals go on to the target. **kill -9** of the target ends them.
+    has it, for all who hold it; the signals go on to the target, and a child that leaves the block does not end it.
+    **kill -9** of the target ends them.
     """
 
     def __init__(
