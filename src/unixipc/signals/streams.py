@@ -48,8 +48,10 @@ class SignalStream(_signals.SignalDescriptor):
     wakes its own threads with; EMFILE, ENFILE; ValueError for none at all, and for what is no signal.
 
     The five fates: **close** puts action and masks back, whichever thread does it; what is pending is delivered then.
-    **remove**: nothing to remove. **fork**: the child reads its own signals from it. **exec** closes it, but the new
-    program starts with the signals blocked. **kill -9**: nothing is left.
+    A thread that was started meanwhile has inherited the block, and keeps it. **remove**: nothing to remove. **fork**:
+    the child reads its own signals from it. **exec** closes it, and the new program starts with the signals blocked;
+    not if `spawn` or a pipeline starts it, which hands on only what you have blocked yourself. **kill -9**: nothing is
+    left.
     """
 
     signals: frozenset[int]
