@@ -86,6 +86,8 @@ def test_both_ways_of_receiving_say_the_same(how):
         me = os.getpid()
         send(me, SIGUSR1)
         yield take(SIGUSR1), SignalInfo(SIGUSR1, me, os.getuid(), 0, 0, 0)
+        signal.raise_signal(SIGUSR1)
+        yield take(SIGUSR1), SignalInfo(SIGUSR1, me, os.getuid(), -6, 0, 0)
         send(me, SIGRTMIN, -1)
         yield take(SIGRTMIN), SignalInfo(SIGRTMIN, me, os.getuid(), -1, -1, 0)
         with fork(lambda: 9) as ended:

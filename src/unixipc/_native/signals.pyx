@@ -27,6 +27,15 @@ cdef extern from *:
     { return a->sa_flags & SA_SIGINFO ? (void *)a->sa_sigaction : (void *)a->sa_handler; }
     static int uipc_queue(int pid, int number, int value)
     { union sigval v; v.sival_int = value; return sigqueue(pid, number, v); }
+    #ifndef SYS_rt_sigtimedwait
+    #define SYS_rt_sigtimedwait SYS_rt_sigtimedwait_time64
+    #endif
+    /* The C library's says SI_USER for SI_TKILL; a stream says what is true. No time at all is zeros in any layout. */
+    static int uipc_take_now(const sigset_t *set, siginfo_t *info)
+    {
+        struct timespec none[2] = {{0, 0}, {0, 0}};
+        return (int)syscall(SYS_rt_sigtimedwait, set, info, none, _NSIG / 8);
+    }
     """
     ctypedef struct sigset_t:
         pass
@@ -56,7 +65,7 @@ cdef extern from *:
     int pthread_equal(pthread_t, pthread_t) nogil
     int pthread_sigmask(int, const sigset_t *, sigset_t *) nogil
     int sigpending(sigset_t *) nogil
-    int sigtimedwait(const sigset_t *, siginfo_t *, const timespec *) nogil
+    int uipc_take_now(const sigset_t *, siginfo_t *) nogil
     int ppoll(pollfd *, unsigned long, const timespec *, const sigset_t *) nogil
     int signalfd(int, const sigset_t *, int) nogil
     ssize_t read(int, void *, size_t) nogil
@@ -362,9 +371,7 @@ def take_now(signals):
     """One that is pending, with its value; None if there is none. -- sigtimedwait(2)"""
     cdef sigset_t wanted = set_of(signals)
     cdef siginfo_t info
-    cdef timespec none
-    none.tv_sec = none.tv_nsec = 0
-    if sigtimedwait(&wanted, &info, &none) > 0:
+    if uipc_take_now(&wanted, &info) > 0:
         return info_of(&info)
     if errno != EAGAIN and errno != EINTR:
         raise outcome(errno, "sigtimedwait(2)", None)
