@@ -43,6 +43,7 @@ TWINS = [
     (signals.SignalStream, aio.signals.SignalStream, {"receive"}),
     (signals.Counter, aio.signals.Counter, {"wait"}),
     (signals.Latch, aio.signals.Latch, {"wait"}),
+    (signals.Timer, aio.signals.Timer, {"wait"}),
     (FileLock, aio.FileLock, {"acquire", "upgrade"}),
     (RecordLock, aio.RecordLock, {"acquire", "upgrade"}),
     (posix.MessageQueue, aio.posix.MessageQueue, {"send", "receive"}),
@@ -113,6 +114,7 @@ OF_THE_DESCRIPTOR = {"detach", "dup", "dup2", "use_flag", "use_per_call"}  # the
 CORRIDOR = {"add_sleeper", "remove_sleeper", "wake_sleepers", "sleepers", "check_open"}
 BENEATH_LOCKS = {"acquire_for", "try_acquire_for", "release_for", "sleep_in_kernel", "sleep_in_turn", "convert",
                  "give_up", "leave", "forget", "held_by"}  # fmt: skip
+BENEATH_TIMERS = {"set_ns", "left_ns"}
 AS_GIVEN = {"path", "shared", "timeout"}  # what the constructor was told: `sync` has it
 BENEATH_POSIX = {"attributes", "register", "unregister", "send_or_none", "temporary_one", "acquire_in_kernel",
                  "look_in_kernel", "wait_until_possible"}  # fmt: skip
@@ -120,6 +122,7 @@ WHOLE = [
     (signals.SignalStream, aio.signals.SignalStream, OF_THE_DESCRIPTOR),
     (signals.Counter, aio.signals.Counter, set()),
     (signals.Latch, aio.signals.Latch, set()),
+    (signals.Timer, aio.signals.Timer, OF_THE_DESCRIPTOR | BENEATH_TIMERS),
     (FileLock, aio.FileLock, BENEATH_LOCKS | AS_GIVEN),
     (RecordLock, aio.RecordLock, BENEATH_LOCKS | AS_GIVEN),
     (posix.MessageQueue, aio.posix.MessageQueue, OF_THE_DESCRIPTOR | BENEATH_POSIX),
@@ -172,8 +175,10 @@ def test_a_twin_is_made_in_the_same_way(cls):
 
 WITHOUT_A_TWIN = {
     "signals": {
-        *("Action", "SignalInfo", "SignalState"),  # values
+        *("Action", "SignalInfo", "SignalState", "TimerLeft"),  # values
         *("action_of", "handling", "mask", "pending", "send", "sigaction", "state_of"),  # never wait
+        *("SignalTimer", "on_ready"),  # never wait: what they send is a signal, for a stream
+        "alternate_stack",  # of a thread, for C handlers
         "blocked",  # the mask of a thread, which all tasks share
         *("suspend", "pselect"),  # sleep with another mask, which an event loop does not: read a stream instead
     },
