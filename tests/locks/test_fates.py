@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import signal
 import stat
 import subprocess
+import tempfile
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -144,6 +147,88 @@ def test_L24_a_lock_on_a_file_that_is_no_longer_there_is_not_given(path, how):
     with lock:
         assert os.path.samestat(os.fstat(lock.fileno()), os.stat(path))
         assert not FileLock(path).try_acquire()
+    lock.close()
+
+
+def change(path, how):
+    if how == "remove":
+        path.unlink()
+    elif how == "remove one of two names":
+        path.with_name("other name").hardlink_to(path)
+        path.unlink()
+    elif how == "rename":
+        path.rename(f"{path}.old")
+    elif how == "exchange":
+        path.with_name("fresh").touch()
+        path.rename(f"{path}.old")
+        path.with_name("fresh").rename(path)
+    else:
+        path.with_name("fresh").touch()
+        path.with_name("fresh").rename(path)
+
+
+CHANGES = ["remove", "remove one of two names", "rename", "exchange", "replace"]
+
+
+@pytest.fixture(params=["here", "/dev/shm"])
+def settled(request, tmp_path):
+    """A lock on a file that was last changed so long ago that one look at its path is remembered."""
+    folder = tmp_path
+    if request.param != "here":
+        folder = Path(tempfile.mkdtemp(dir=request.param))
+    path = folder / "x.lock"
+    path.touch()
+    lock = FileLock(path)
+    time.sleep(0.07)
+    yield lock, path
+    lock.close()
+    if folder != tmp_path:
+        shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("how", CHANGES)
+def test_L24_a_change_just_after_the_path_was_looked_up_is_seen(settled, how):
+    lock, path = settled
+    for _ in range(3):
+        with lock:
+            pass  # the first looks at the path; the others are content with a look at the file
+    change(path, how)
+    with lock:
+        assert os.path.samestat(os.fstat(lock.fileno()), os.stat(path))
+        assert not FileLock(path).try_acquire()
+
+
+@pytest.mark.parametrize("how", CHANGES)
+def test_L24_a_change_in_the_same_tick_as_the_one_before_is_seen(settled, how):
+    """Files change twice within a tick of the clock that stamps them: what was just changed is not remembered."""
+    lock, path = settled
+    for _ in range(20):
+        path.touch()
+        path.chmod(0o600)
+        with lock:
+            pass
+        change(path, how)
+        with lock:
+            assert os.path.samestat(os.fstat(lock.fileno()), os.stat(path))
+        path.with_name("other name").unlink(missing_ok=True)
+
+
+def test_L24_a_folder_that_was_moved_away_is_noticed_after_a_while(tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    path = folder / "x.lock"
+    path.touch()
+    lock = FileLock(path)
+    time.sleep(0.07)
+    for _ in range(2):
+        with lock:
+            pass
+    folder.rename(tmp_path / "elsewhere")
+    folder.mkdir()
+    path.touch()
+    time.sleep(0.12)  # what the docstring says it may take, and a tick or two
+    with lock:
+        assert os.path.samestat(os.fstat(lock.fileno()), os.stat(path))
     lock.close()
 
 

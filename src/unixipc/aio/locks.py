@@ -42,6 +42,10 @@ class _Lock(_drive.Twin[locks.FileLock | locks.RecordLock]):
         """The descriptor of the opening that holds the lock, or would."""
         return self.sync.fileno()
 
+    def first_byte(self) -> int:
+        """Where the range begins: the one that is held, else as of now."""
+        return self.sync.first_byte()
+
     def holders(self) -> list[Holder]:
         """Who holds locks on this file, of any kind, as far as /proc/locks tells. -- proc_locks(5)"""
         return self.sync.holders()

@@ -10,14 +10,29 @@ from .._record import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Literal
+    from typing import Literal, TypeAlias
 
     from .._fd import HasFileno
+
+    Whence: TypeAlias = Literal["start", "current", "end"]
 
 __all__ = ["Holder", "conflicting", "describe", "holders_of", "probe"]
 
 FAMILIES = {"flock": ("flock",), "ofd": ("ofd", "posix"), "posix": ("ofd", "posix")}
 """Which kinds exclude each other: flock and record locks do not see each other."""
+
+
+LAST_BYTE = 2**63 - 1
+WHENCES = ("start", "current", "end")
+
+
+def check_range(start: int, length: int, whence: str) -> None:
+    """ValueError for what can be no range of a file."""
+    if whence not in WHENCES:
+        raise ValueError(f"whence must be 'start', 'current' or 'end', not {whence!r}")
+    least = 0 if whence == "start" else -LAST_BYTE
+    if start < least or start + length < least or max(start, start + length) > LAST_BYTE:
+        raise ValueError(f"{length} bytes from {start} are not in a file")
 
 
 @record
@@ -48,15 +63,17 @@ def probe(
     length: int = 0,
     shared: bool = False,
     kind: Literal["ofd", "posix"] = "ofd",
+    whence: Whence = "start",
 ) -> Holder | None:
     """The first record lock that would keep such a lock of ours out, or None. -- fcntl(2), F_OFD_GETLK
 
     Locks of this opening (`kind` "posix": of this process) keep us not out. It knows nothing of flock. By the time you
-    look, the answer may be old.
+    look, the answer may be old. `whence`: what `start` counts from; the answer always counts from the start.
     """
     if kind not in ("ofd", "posix"):
         raise ValueError(f"kind must be 'ofd' or 'posix', not {kind!r}")
-    found = get_lock(number_of(file), kind == "ofd", shared, start, length, name_of(file))
+    check_range(start, length, whence)
+    found = get_lock(number_of(file), kind == "ofd", shared, start, length, name_of(file), whence)
     if found is None:
         return None
     pid, is_shared, at, long = found

@@ -34,16 +34,17 @@ class FileLocking(LockCalls):
         shared: bool,
         start: int = 0,
         length: int = 0,
+        whence: str = "start",
         mode: int = 0o600,
         trust_file_system: bool = False,
         timeout: float | None = None,
     ) -> None:
-        self.kind, self.start_byte, self.length_bytes = kind, start, length
+        self.kind, self.length_bytes = kind, length
         self.file: object = None
         if isinstance(file, (str, bytes, os.PathLike)):
-            super().__init__(os.fspath(file), -1, kind, shared, start, length, mode, timeout)
+            super().__init__(os.fspath(file), -1, kind, shared, start, length, mode, timeout, whence)
         else:
-            super().__init__(None, number_of(file), kind, shared, start, length, mode, timeout)
+            super().__init__(None, number_of(file), kind, shared, start, length, mode, timeout, whence)
             self.file = file  # kept open as long as we are
         if not trust_file_system:
             try:
@@ -101,7 +102,7 @@ class FileLocking(LockCalls):
             return "another thread or task of this process holds it, by this very object"
         how = self.shared if shared is None else shared
         try:
-            found = conflicting(self.holders(), self.kind, how, self.start_byte, self.length_bytes)
+            found = conflicting(self.holders(), self.kind, how, self.first_byte(), self.length_bytes)
             return describe(found, self.fileno() if self.path is None else self.path)
         except (OSError, ValueError):
             return "who holds it cannot be seen from here"

@@ -32,8 +32,9 @@ class FileLock(FileLocking):
     OSError(ENOLCK) on a file system where it would not exclude; OSError(ELOOP) for a link.
 
     The five fates: **close** releases it. **remove**: a lock on a file that lost its name is no lock; who waits for it
-    gets the file that has the name then. **fork**: the child holds nothing, and does not keep its parent's lock alive.
-    **exec** releases it. **kill -9** releases it at once; nothing tells the next holder.
+    gets the file that has the name then (a folder on the way that was moved away is noticed 0.1 s later at the latest).
+    **fork**: the child holds nothing, and does not keep its parent's lock alive. **exec** releases it.
+    **kill -9** releases it at once; nothing tells the next holder.
     """
 
     def __init__(
