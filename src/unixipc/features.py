@@ -72,6 +72,12 @@ def _pass_pidfd() -> None:
         _socket.set_option(a.fileno(), "pass_pidfd", 1, None)
 
 
+def _leases() -> None:
+    with open("/proc/sys/fs/leases-enable") as enabled:
+        if enabled.read().strip() == "0":
+            raise OSError(errno.EPERM, "/proc/sys/fs/leases-enable is 0")
+
+
 _PROBES: dict[str, tuple[Callable[[], None], str]] = {
     "pidfd": (_pidfd, "Linux 5.4: processes as descriptors"),
     "pidfd_getfd": (_pidfd_getfd, "Linux 5.6: take a descriptor of another process"),
@@ -79,6 +85,7 @@ _PROBES: dict[str, tuple[Callable[[], None], str]] = {
     "pipe_nowait": (_pipe_nowait, "about Linux 6.4: pipes tried call by call, left blocking for others"),
     "peer_pidfd": (_peer_pidfd, "Linux 6.5: the peer of a socket as a pidfd"),
     "pass_pidfd": (_pass_pidfd, "Linux 6.5: the sender of a message as a pidfd"),
+    "leases": (_leases, "a kernel with CONFIG_FILE_LOCKING; some file systems have none all the same"),
 }
 NAMES = tuple(_PROBES)
 """Every probe's name."""

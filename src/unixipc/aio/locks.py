@@ -1,4 +1,4 @@
-"""Awaitable file locks. -- flock(2), fcntl(2)
+"""Awaitable file locks and leases. -- flock(2), fcntl(2)
 
 A lock has no descriptor to wait for: what waits is a thread, which a cancel interrupts. Tasks exclude each other as
 threads do: the owner is the task.
@@ -16,13 +16,13 @@ from . import _drive
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
-    from typing import Any, Self
+    from typing import Any, Literal, Self
 
     from .._fd import HasFileno
     from ..locks import Holder
     from ..locks.ranges import Kind
 
-__all__ = ["FileLock", "RecordLock", "lock_range"]
+__all__ = ["FileLock", "Lease", "RecordLock", "lock_range"]
 
 
 class _Lock(_drive.Twin[locks.FileLock | locks.RecordLock]):
@@ -136,6 +136,61 @@ class RecordLock(_Lock):
 
     def __init__(self, file: Any, *args: Any, **named: Any) -> None:
         super().__init__(file if isinstance(file, locks.RecordLock) else locks.RecordLock(file, *args, **named))
+
+
+class Lease(_drive.DescriptorTwin[locks.Lease]):
+    """A lease; `unixipc.locks.Lease`, awaitable. Takes the same, or such a lease. ``async with`` acquires, closes."""
+
+    def __init__(self, file: Any, *args: Any, **named: Any) -> None:
+        super().__init__(file if isinstance(file, locks.Lease) else locks.Lease(file, *args, **named))
+
+    @property
+    def held(self) -> Literal["read", "write"] | None:
+        """What is held."""
+        return self.sync.held
+
+    @property
+    def breaking(self) -> Literal["read", "nothing"] | None:
+        """None, or what the holder may keep, as somebody waits for it to give way."""
+        return self.sync.breaking
+
+    def try_acquire(self) -> bool:
+        """Hold the lease now; False if others have the file open. -- fcntl(2), F_SETLEASE"""
+        return self.sync.try_acquire()
+
+    def acquire(self) -> None:
+        """The same, or BlockingIOError. It never waits, so it is not awaited. -- fcntl(2), F_SETLEASE"""
+        self.sync.acquire()
+
+    def try_wait_for_break(self) -> Literal["read", "nothing"] | None:
+        """What may be kept, if somebody wants to open the file, else None. -- fcntl(2), F_GETLEASE"""
+        return self.sync.try_wait_for_break()
+
+    async def wait_for_break(self, timeout: float | None = None) -> Literal["read", "nothing"]:
+        """Wait until somebody wants to open the file; what may be kept. -- fcntl(2)"""
+        wait = self.sync.wait_for_break
+        return await _drive.in_kernel(self.try_wait_for_break, wait=wait, timeout=timeout, name=self.name)
+
+    def downgrade(self) -> None:
+        """Keep a "read" lease of the "write" lease. -- fcntl(2), F_SETLEASE"""
+        self.sync.downgrade()
+
+    def give_way(self) -> None:
+        """Downgrade, if that is enough for who waits, else release; nothing if nobody waits."""
+        self.sync.give_way()
+
+    def release(self) -> None:
+        """Hold it no longer; who waits for it may open the file. -- fcntl(2), F_SETLEASE"""
+        self.sync.release()
+
+    async def __aenter__(self) -> Self:
+        self.sync.__enter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self.sync.__exit__(kind, error, where)
 
 
 async def lock_range(
