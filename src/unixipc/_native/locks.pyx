@@ -136,6 +136,7 @@ cdef class Opening:
     cdef bint shared           # how it is held
     cdef unsigned long owner   # by which thread, or task
     cdef long start            # the first byte that is asked for, or held
+    cdef Opening earlier       # the next of those that hold
     cdef uint64_t device, inode
     cdef int64_t trusted_until_ns   # until then the path means this file if that has kept these:
     cdef int64_t changed_ns         # its ctime
@@ -172,7 +173,7 @@ cdef class LockCalls:
     cdef bint open
     cdef bint alone            # there is one opening only, and `idle` is it
     cdef Opening idle          # the next acquire's
-    cdef list holds            # openings that hold: one, or the shared locks of several threads
+    cdef Opening latest        # and `earlier`: those that hold. One, or the shared locks of several threads
     cdef list lost             # owners whose lock an upgrade has lost
     cdef list pending          # openings that wait
     cdef bint turn_taken       # one opening only: a thread waits in the kernel with it
@@ -185,7 +186,7 @@ cdef class LockCalls:
                  str whence="start"):
         self.whence = WHENCES[whence]
         self.kind, self.shared, self.start, self.length, self.mode = KINDS[kind], shared, start, length, mode
-        self.path, self.holds, self.pending, self.lost = path, [], [], []
+        self.path, self.pending, self.lost = path, [], []
         self.open, self.timeout = True, timeout
         self.alone = path is None or self.kind == POSIX
         if path is None:
@@ -209,18 +210,18 @@ cdef class LockCalls:
     @property
     def held(self):
         """Whether this object holds the lock, in this process."""
-        return bool(self.holds)
+        return self.latest is not None
 
     @property
     def held_shared(self):
         """Whether it is held, and as one that others may share."""
-        return bool(self.holds) and (<Opening>self.holds[len(self.holds) - 1]).shared
+        return self.latest is not None and self.latest.shared
 
     def fileno(self):
         """The descriptor of the opening that holds the lock, or would."""
         self.check_open()
-        if self.holds:
-            return (<Opening>self.holds[len(self.holds) - 1]).fd
+        if self.latest is not None:
+            return self.latest.fd
         if self.idle is None:
             self.keep(self.new_opening(self.shared))
         return self.idle.fd
@@ -313,8 +314,8 @@ cdef class LockCalls:
     def first_byte(self):
         """Where the range begins: the one that is held, else as of now."""
         self.check_open()
-        if self.holds:
-            return (<Opening>self.holds[len(self.holds) - 1]).start
+        if self.latest is not None:
+            return self.latest.start
         if self.idle is None:
             self.keep(self.new_opening(self.shared))
         return self.beginning(self.idle)
@@ -337,13 +338,14 @@ cdef class LockCalls:
 
     cdef int refuse_deadlock(self, bint shared, unsigned long owner) except -1:
         """Who holds it and asks again, alone, would wait for itself."""
-        cdef Opening hold
+        cdef Opening hold = self.latest
         if not self.open:
             self.check_open()
-        for hold in self.holds:
+        while hold is not None:
             if hold.owner == owner and not (shared and hold.shared):
                 hint = "this thread or task holds the lock already; upgrade() and downgrade() change how"
                 raise failure(EDEADLK, self.call_name(), self.name, hint)
+            hold = hold.earlier
         return 0
 
     cdef Opening take_opening(self, bint shared):
@@ -370,7 +372,7 @@ cdef class LockCalls:
         if self.alone:
             opening = self.another(opening)
         opening.shared, opening.owner = shared, owner
-        self.holds.append(opening)
+        opening.earlier, self.latest = self.latest, opening
         if self.lost and owner in self.lost:
             self.lost.remove(owner)
         return 0
@@ -392,7 +394,7 @@ cdef class LockCalls:
 
     cdef bint attempt(self, bint shared, unsigned long owner) except -1:
         self.refuse_deadlock(shared, owner)
-        if self.alone and (self.holds or self.turn_taken):
+        if self.alone and (self.latest is not None or self.turn_taken):
             return self.join(shared, owner)
         cdef Opening opening = self.take_opening(shared)
         cdef int code
@@ -418,7 +420,7 @@ cdef class LockCalls:
 
     cdef bint join(self, bint shared, unsigned long owner) except -1:
         """Share what another thread of ours holds, where the kernel sees one opening only."""
-        if not (shared and self.holds and (<Opening>self.holds[0]).shared):
+        if not (shared and self.latest is not None and self.latest.shared):
             return False
         self.hold(self.idle, True, owner)
         return True
@@ -459,8 +461,14 @@ cdef class LockCalls:
         if self.alone:
             self.turn_taken = False
             self.next_turn()
-        elif opening not in self.holds:
+        elif not self.is_hold(opening):
             self.keep(opening)
+
+    cdef bint is_hold(self, Opening opening) noexcept:
+        cdef Opening hold = self.latest
+        while hold is not None and hold is not opening:
+            hold = hold.earlier
+        return hold is not None
 
     def sleep_in_kernel(self, list slot, bint shared, unsigned long owner):
         """One sleeping call; True when the lock is ours."""
@@ -485,7 +493,7 @@ cdef class LockCalls:
         """The same with one opening: one thread waits in the kernel, the others for it."""
         self.check_open()
         if slot[0] is None:
-            if self.turn_taken or self.holds:
+            if self.turn_taken or self.latest is not None:
                 return self.join(shared, owner) or self.sleep_until_next_turn()
             slot[0] = self.take_opening(shared)
             self.turn_taken = True
@@ -519,14 +527,16 @@ cdef class LockCalls:
 
     cdef Opening own_hold(self, unsigned long owner):
         """This owner's, or the latest: they are as good as each other."""
-        cdef Opening hold
-        self.check_open()
-        for hold in self.holds:
+        cdef Opening hold = self.latest
+        if not self.open:
+            self.check_open()
+        while hold is not None:
             if hold.owner == owner:
                 return hold
-        if not self.holds or owner in self.lost:
+            hold = hold.earlier
+        if self.latest is None or owner in self.lost:
             raise RuntimeError(f"{self!r} is not held{' any more' if owner in self.lost else ''}")
-        return self.holds[len(self.holds) - 1]
+        return self.latest
 
     def release(self):
         """Hold the lock no longer. RuntimeError if this object does not hold it. -- flock(2), fcntl(2)"""
@@ -560,11 +570,8 @@ cdef class LockCalls:
     cdef int let_go(self, Opening hold, bint unlock) except -1:
         """Forget one hold, and with the last one on an opening unlock it: 0, or errno."""
         cdef int code = 0
-        if len(self.holds) == 1:
-            self.holds.pop()
-        else:
-            self.holds.remove(hold)
-        if self.alone and self.holds:
+        self.unlink(hold)
+        if self.alone and self.latest is not None:
             return 0
         if unlock:
             code = self.drop(hold)
@@ -574,13 +581,24 @@ cdef class LockCalls:
             self.keep(hold)
         return code
 
+    cdef void unlink(self, Opening hold) noexcept:
+        """It holds no longer."""
+        cdef Opening before = self.latest
+        if before is hold:
+            self.latest = hold.earlier
+        while before is not None:
+            if before.earlier is hold:
+                before.earlier = hold.earlier
+            before = before.earlier
+        hold.earlier = None
+
     def convert(self, bint shared, unsigned long owner=0):
         """Change the held lock between shared and alone, now and in one step: whether that was possible."""
         owner = owner or uipc_this_thread()
         cdef Opening hold = self.own_hold(owner)
         if hold.shared == shared:
             return True
-        if self.alone and len(self.holds) > 1:
+        if self.alone and self.latest.earlier is not None:
             return False  # threads of ours share it; the kernel knows one owner and would agree
         cdef int code = self.request(hold, shared, False)
         if code == 0:
@@ -604,26 +622,30 @@ cdef class LockCalls:
         if not self.open:
             return
         self.open = False
-        cdef Opening hold
-        for hold in self.holds:
+        cdef Opening hold = self.latest
+        while hold is not None:
             self.drop(hold)
+            hold = hold.earlier
         try:
             for wake in tuple(self.sleepers or ()):
                 wake()
         finally:
-            self.holds, self.sleepers = [], None
+            self.latest = self.sleepers = None
             if self.path is not None:
                 self.idle = None
 
     def forget(self):
         """Let go of every opening, without unlocking: what a forked child does, whose parent still holds them."""
-        cdef Opening opening
-        for opening in [*self.holds, *self.pending]:
+        cdef Opening opening = self.latest
+        while opening is not None:
+            opening.shut()
+            opening = opening.earlier
+        for opening in self.pending:
             opening.shut()
         if self.path is not None and self.idle is not None:
             self.idle.shut()
             self.idle = None
-        self.holds, self.pending, self.lost, self.sleepers = [], [], [], None
+        self.latest, self.pending, self.lost, self.sleepers = None, [], [], None
         self.turn_taken, self.turn_waiters = False, 0
 
     def add_sleeper(self, wake):
