@@ -117,6 +117,41 @@ def test_exec_releases_it(path, cls):
         lock.close()
 
 
+@pytest.mark.parametrize("kind", ["posix", "ofd"])
+@pytest.mark.parametrize("inheritable", [True, False])
+def test_L10_exec_keeps_the_lock_of_an_inheritable_file_of_yours(path, kind, inheritable):
+    (told, tell), (told_there, tell_there) = pipe(), pipe()
+
+    def live():
+        file = open(path, "r+b")
+        os.set_inheritable(file.fileno(), inheritable)
+        RecordLock(file, kind=kind).acquire()
+        told_there.dup2(0)
+        tell.dup2(1)
+        os.execv("/bin/sh", ["sh", "-c", "echo here; read line"])
+
+    with told, tell, told_there, tell_there, fork(live) as child:
+        assert told.read(4, timeout=WAIT) == b"here"
+        lock = RecordLock(path)
+        assert lock.try_acquire() is not inheritable
+        tell_there.write(b"\n")
+        assert child.wait(timeout=WAIT) == Exited(0)
+        lock.close()
+
+
+@pytest.mark.parametrize("kind", ["posix", "ofd"])
+def test_L10_a_fork_shares_the_opening_of_yours_and_with_it_ofd_locks_only(path, kind):
+    with open(path, "r+b") as file:
+        lock = RecordLock(file, kind=kind)
+
+        def live():
+            assert RecordLock(file, kind=kind).try_acquire() is (kind == "ofd")
+
+        with lock:
+            has_ended_well(fork(live))
+        lock.close()
+
+
 def test_L24_who_waits_for_a_removed_file_gets_the_one_that_has_the_name_then(path):
     first, got = FileLock(path), []
     first.acquire()

@@ -13,45 +13,13 @@ import time
 
 import pytest
 
-from unixipc import ClosedError, Exited, Killed, aio, features, fork, pipe
+from unixipc import ClosedError, Exited, aio, fork
 from unixipc.locks import FileLock, Lease
 
 WAIT = 30
 PATIENCE = 0.05
-OPEN = {
-    "read": "import os; file = os.open({path!r}, os.O_RDONLY); _ = os.read(file, 100); os.close(file)",
-    "write": "import os; file = os.open({path!r}, os.O_WRONLY); _ = os.write(file, b'theirs'); os.close(file)",
-}
+pytestmark = pytest.mark.usefixtures("leases")
 kinds = pytest.mark.parametrize("kind", ["read", "write"])
-
-
-@pytest.fixture(autouse=True)
-def leases(path):
-    """Skips where the kernel, or the file system of the test's folder, has none."""
-    if reason := features.why_not("leases"):
-        pytest.skip(reason)
-    with open(path) as file:
-        try:
-            fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_RDLCK)
-        except OSError as error:
-            pytest.skip(f"the file system of {path} has no leases: {error}")
-
-
-@pytest.fixture
-def opens(other, path):
-    """Let the other process open the file; `other.answer()` is what it read or wrote."""
-    return lambda how: other.start(OPEN[how].format(path=os.fspath(path)))
-
-
-def is_waiting(other):
-    """Whether it sleeps in the kernel: it has had the time to be told that it may go on."""
-    deadline = time.monotonic() + WAIT
-    while time.monotonic() < deadline:
-        with open(f"/proc/{other.child.pid}/stat") as stat:
-            if stat.read().rpartition(")")[2].split()[0] == "S":
-                return other.answers.try_read(1) is None
-        time.sleep(0.001)
-    return False
 
 
 def test_L19_who_opens_the_file_waits_until_the_holder_has_given_way(path, other, opens):
@@ -59,7 +27,7 @@ def test_L19_who_opens_the_file_waits_until_the_holder_has_given_way(path, other
         assert lease.held == "write" and lease.breaking is None
         opens("read")
         assert lease.wait_for_break(WAIT) == lease.breaking == "nothing"
-        assert is_waiting(other)
+        assert other.is_asleep()
         os.pwrite(lease.fileno(), b"flushed", 0)
         lease.release()
         assert other.answer().startswith("b'flushed")
@@ -70,7 +38,7 @@ def test_L19_a_reader_leaves_a_read_lease_to_who_does_not_write(path, other, ope
     with open(path, "rb") as file, Lease(file, "write") as lease:
         opens("read")
         assert lease.wait_for_break(WAIT) == "read"
-        assert is_waiting(other)
+        assert other.is_asleep()
         lease.downgrade()
         other.answer()
         assert lease.held == "read" and lease.breaking is None
@@ -141,7 +109,7 @@ def test_opening_a_leased_file_for_a_lease_does_not_wait(path, other):
 def test_a_break_before_the_wait_is_not_lost(path, other, opens):
     with Lease(path, "write") as lease:
         opens("read")
-        assert is_waiting(other)
+        assert other.is_asleep()
         assert lease.wait_for_break(WAIT) == "nothing"
 
 
@@ -215,7 +183,7 @@ def test_no_signal_comes_to_anybody_who_does_not_wait(path, other, opens):
     try:
         with Lease(path, "write") as lease:
             opens("read")
-            assert is_waiting(other)
+            assert other.is_asleep()
             lease.wait_for_break(WAIT)
             lease.release()
             other.answer()
@@ -223,22 +191,16 @@ def test_no_signal_comes_to_anybody_who_does_not_wait(path, other, opens):
             threads, _given = waiting(lambda: lease.wait_for_break(WAIT))
             opens("read")
             assert joined(threads)
-        assert fcntl.fcntl(os.open(path, os.O_RDONLY | os.O_CLOEXEC), fcntl.F_GETOWN) == 0
+            assert fcntl.fcntl(lease.fileno(), fcntl.F_GETOWN) == 0
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        for number in os.listdir("/proc/self/fd"):
-            try:
-                if os.readlink(f"/proc/self/fd/{number}") == os.fspath(path):
-                    os.close(int(number))
-            except OSError:
-                pass
     assert seen == []
 
 
 def test_a_callback_is_called_at_a_break_and_gives_way_by_returning(path, other, opens):
     seen = []
-    lease = Lease(path, "write", on_break=lambda lease: seen.append((lease.breaking, is_waiting(other))))
+    lease = Lease(path, "write", on_break=lambda lease: seen.append((lease.breaking, other.is_asleep())))
     for _ in range(3):
         lease.acquire()
         opens("read")
@@ -293,115 +255,6 @@ def test_a_callbacks_thread_ends_with_the_lease(path):
         while threading.active_count() > before and time.monotonic() < deadline:
             time.sleep(0.001)
         assert threading.active_count() == before
-
-
-# the five fates, and those who come too late
-
-
-@pytest.mark.parametrize("end", ["close", "release"])
-def test_close_and_release_let_in_who_waits(path, other, opens, end):
-    lease = Lease(path, "write")
-    lease.acquire()
-    opens("read")
-    assert is_waiting(other)
-    getattr(lease, end)()
-    other.answer()
-    lease.close()
-    with pytest.raises(ClosedError):
-        lease.acquire()
-
-
-def holder_of(path, then):
-    told, tell = pipe()
-
-    def live():
-        lease = Lease(path, "write")
-        lease.acquire()
-        tell.write(b"x")
-        then(lease)
-
-    child = fork(live)
-    assert told.read(1, timeout=WAIT) == b"x"
-    told.close()
-    tell.close()
-    return child
-
-
-def test_who_waits_for_a_killed_holder_goes_on(path, other, opens):
-    with holder_of(path, lambda _lease: signal.pause()) as child:
-        opens("read")
-        assert is_waiting(other)
-        child.kill()
-        assert child.wait(timeout=WAIT) == Killed(signal.SIGKILL)
-        other.answer()
-
-
-def test_exec_releases_it(path):
-    with holder_of(path, lambda _lease: os.execv("/bin/sleep", ["sleep", "60"])) as child:
-        path.read_bytes()
-        assert not child.has_ended()
-        child.kill()
-        child.wait(timeout=WAIT)
-
-
-def test_a_forked_child_has_none_and_keeps_none_alive(path):
-    gate, opened = pipe()
-
-    def then(lease):
-        def live():
-            opened.close()
-            if lease.held is None and lease.closed:
-                gate.read(1)
-
-        grandchild = fork(live)
-        os.kill(os.getpid() if not grandchild.has_ended() else 0, signal.SIGKILL)
-
-    with gate, holder_of(path, then) as child:
-        assert child.wait(timeout=WAIT) == Killed(signal.SIGKILL)
-        path.read_bytes()
-        opened.close()
-
-
-def test_a_child_leaves_its_parents_lease_alone(path, other, opens):
-    with Lease(path, "write") as lease:
-        with fork(lease.close) as child:
-            assert child.wait(timeout=WAIT) == Exited(0)
-        opens("read")
-        assert lease.wait_for_break(WAIT) == "nothing"
-        assert is_waiting(other)
-
-
-def test_a_new_name_and_none_do_not_break_it(path, tmp_path):
-    with Lease(path, "write") as lease:
-        path.rename(tmp_path / "new")
-        (tmp_path / "new").unlink()
-        assert lease.breaking is None and lease.held == "write"
-
-
-@pytest.mark.deep
-@pytest.mark.timeout(200)
-@pytest.mark.parametrize(
-    ("mode", "kind", "how", "end"),
-    [
-        ("r+b", "write", "read", Lease.release),
-        ("rb", "write", "read", Lease.release),
-        ("rb", "write", "read", Lease.downgrade),
-        ("rb", "read", "write", Lease.release),
-    ],
-)
-def test_the_kernel_takes_what_is_not_given_up_in_time(path, other, opens, mode, kind, how, end):
-    """With the machine's own limit, which is 45 s unless somebody has changed it."""
-    with open(path, mode) as file:
-        lease = Lease(file, kind)
-    lease.acquire()
-    opens(how)
-    assert other.answers.read(4096, timeout=150)
-    with pytest.raises(TimeoutError) as caught:
-        end(lease)
-    assert caught.value.errno == errno.ETIMEDOUT
-    assert "lease-break-time" in caught.value.__notes__[0]
-    assert lease.held == ("read" if end is Lease.downgrade else None)
-    lease.close()
 
 
 # what is refused

@@ -50,6 +50,10 @@ class _Lock(_drive.Twin[locks.FileLock | locks.RecordLock]):
         """Who holds locks on this file, of any kind, as far as /proc/locks tells. -- proc_locks(5)"""
         return self.sync.holders()
 
+    def waiters(self) -> list[Holder]:
+        """Who sleeps until it gets a lock on this file, and the lock it will hold then. -- proc_locks(5)"""
+        return self.sync.waiters()
+
     def try_acquire(self, shared: bool | None = None) -> bool:
         """Hold the lock now; False if somebody holds it."""
         return self.sync.try_acquire_for(_task(), self.sync.shared if shared is None else shared)

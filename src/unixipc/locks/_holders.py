@@ -80,10 +80,10 @@ def probe(
     return Holder(pid if pid > 0 else None, "ofd" if pid == -1 else "posix", is_shared, at, long)
 
 
-def holders_of(file: str | bytes | int) -> list[Holder]:
-    """Every lock on this file that /proc/locks shows; who only waits is left out."""
+def holders_of(file: str | bytes | int, waiting: bool = False) -> list[Holder]:
+    """Every lock on this file that /proc/locks shows; or those that are waited for."""
     with open("/proc/locks") as lines:
-        return holders_in(lines.read(), identity_of(os.stat(file)))
+        return holders_in(lines.read(), identity_of(os.stat(file)), waiting)
 
 
 def identity_of(found: os.stat_result) -> str:
@@ -91,10 +91,10 @@ def identity_of(found: os.stat_result) -> str:
     return f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}:{found.st_ino}"
 
 
-def holders_in(table: str, identity: str) -> list[Holder]:
-    """The rows of /proc/locks about one file."""
-    rows = [line.split() for line in table.splitlines()]
-    return [_holder(row) for row in rows if row[1] != "->" and identity in row]
+def holders_in(table: str, identity: str, waiting: bool = False) -> list[Holder]:
+    """The rows of /proc/locks about one file. A chain of waiters is indented: an arrow, after more or fewer spaces."""
+    rows = [line.split() for line in table.splitlines() if f" {identity} " in line]
+    return [_holder([*row[:1], *row[2:]] if waiting else row) for row in rows if (row[1] == "->") is waiting]
 
 
 KINDS = {"FLOCK": "flock", "OFDLCK": "ofd", "POSIX": "posix"}

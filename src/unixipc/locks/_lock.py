@@ -96,6 +96,10 @@ class FileLocking(LockCalls):
         """Who holds locks on this file, of any kind, as far as /proc/locks tells. -- proc_locks(5)"""
         return holders_of(self.fileno() if self.path is None else self.path)
 
+    def waiters(self) -> list[Holder]:
+        """Who sleeps until it gets a lock on this file, and the lock it will hold then. -- proc_locks(5)"""
+        return holders_of(self.fileno() if self.path is None else self.path, waiting=True)
+
     def held_by(self, shared: bool | None = None) -> str:
         """Who keeps us out, as a sentence."""
         if self.held:
