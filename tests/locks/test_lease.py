@@ -244,6 +244,20 @@ def test_a_callback_that_fails_gives_way_too_and_is_heard_of(path, other, opens,
     lease.close()
 
 
+def test_a_lease_that_was_held_before_calls_back_once(path, other, opens):
+    seen = []
+    lease = Lease(path, "write", on_break=lambda lease: seen.append(lease.breaking))
+    for _ in range(50):
+        lease.acquire()
+        lease.release()
+    lease.acquire()
+    opens("read")
+    other.answer()
+    lease_is_free(lease)
+    lease.close()
+    assert seen == ["nothing"]
+
+
 def test_a_callbacks_thread_ends_with_the_lease(path):
     before = threading.active_count()
     lease = Lease(path, "write", on_break=print)

@@ -61,6 +61,7 @@ class Lease(LeaseCalls):
         if kind not in ("read", "write"):
             raise ValueError(f"kind must be 'read' or 'write', not {kind!r}")
         self.on_break = on_break
+        self._term: object = None  # one from each acquire on: who watches for an earlier one is through
         is_path = isinstance(file, (str, bytes, os.PathLike))
         super().__init__(os.fspath(file) if is_path else number_of(file), kind)  # type: ignore[arg-type]
         _all.add(self)
@@ -69,9 +70,10 @@ class Lease(LeaseCalls):
         """Hold the lease now; False if others have the file open (for "read": for writing). -- fcntl(2), F_SETLEASE"""
         if not super().try_acquire():
             return False
+        self._term = object()
         if self.on_break is not None:
             try:
-                _start_watching(self, self.on_break)
+                _start_watching(self, self.on_break, self._term)
             except BaseException:
                 self.release()
                 raise
@@ -124,18 +126,27 @@ class Lease(LeaseCalls):
         return f"<{type(self).__name__} {self.name!r} {self.kind}: {state}>"
 
 
-def _start_watching(lease: Lease, on_break: Callable[[Lease], object]) -> None:
+_OVER = object()
+
+
+def _start_watching(lease: Lease, on_break: Callable[[Lease], object], term: object) -> None:
     from threading import Thread
 
-    Thread(target=_watch, args=(lease, on_break), name=f"unixipc {lease!r}", daemon=True).start()
+    Thread(target=_watch, args=(lease, on_break, term), name=f"unixipc {lease!r}", daemon=True).start()
 
 
-def _watch(lease: Lease, on_break: Callable[[Lease], object]) -> None:
-    """The thread of a lease with `on_break`, from acquire to release."""
-    while lease.held is not None:
+def _watch(lease: Lease, on_break: Callable[[Lease], object], term: object) -> None:
+    """The thread of a lease with `on_break`, from one acquire to its release."""
+
+    def sleep() -> object:
+        return _OVER if lease._term is not term else lease.sleep_until_break()
+
+    while lease._term is term:
         try:
-            lease.wait_for_break()
+            found = _wait.in_kernel(sleep, timeout=None, name=lease.name, on=lease)
         except (RuntimeError, ClosedError):
+            return
+        if found is _OVER or lease._term is not term:
             return
         try:
             on_break(lease)
