@@ -46,6 +46,7 @@ TWINS = [
     (signals.Timer, aio.signals.Timer, {"wait"}),
     (FileLock, aio.FileLock, {"acquire", "upgrade"}),
     (RecordLock, aio.RecordLock, {"acquire", "upgrade"}),
+    (locks.Lease, aio.locks.Lease, {"wait_for_break"}),
     (posix.MessageQueue, aio.posix.MessageQueue, {"send", "receive"}),
     (posix.Semaphore, aio.posix.Semaphore, {"acquire"}),
 ]  # fmt: skip
@@ -115,6 +116,7 @@ CORRIDOR = {"add_sleeper", "remove_sleeper", "wake_sleepers", "sleepers", "check
 BENEATH_LOCKS = {"acquire_for", "try_acquire_for", "release_for", "sleep_in_kernel", "sleep_in_turn", "convert",
                  "give_up", "leave", "forget", "held_by"}  # fmt: skip
 BENEATH_TIMERS = {"set_ns", "left_ns"}
+BENEATH_LEASES = {"forget", "kind", "refuse_now", "sleep_until_break"}
 AS_GIVEN = {"path", "shared", "timeout"}  # what the constructor was told: `sync` has it
 BENEATH_POSIX = {"attributes", "register", "unregister", "send_or_none", "temporary_one", "acquire_in_kernel",
                  "look_in_kernel", "wait_until_possible"}  # fmt: skip
@@ -125,6 +127,7 @@ WHOLE = [
     (signals.Timer, aio.signals.Timer, OF_THE_DESCRIPTOR | BENEATH_TIMERS),
     (FileLock, aio.FileLock, BENEATH_LOCKS | AS_GIVEN),
     (RecordLock, aio.RecordLock, BENEATH_LOCKS | AS_GIVEN),
+    (locks.Lease, aio.locks.Lease, OF_THE_DESCRIPTOR | BENEATH_LEASES),
     (posix.MessageQueue, aio.posix.MessageQueue, OF_THE_DESCRIPTOR | BENEATH_POSIX),
     (posix.Semaphore, aio.posix.Semaphore, BENEATH_POSIX),
 ]
