@@ -617,10 +617,11 @@ cdef class LockCalls:
             if self.alone:
                 self.next_turn()
             return True
+        cdef bint refused_now = code == EAGAIN or code == EACCES
         if self.kind == FLOCK:
-            self.let_go(hold, False)  # flock(2): the old lock is removed first, and so it is lost
+            self.let_go(hold, not refused_now)  # flock(2): "not now" comes after the old lock was removed
             self.lost.append(owner)
-        if code == EAGAIN or code == EACCES:
+        if refused_now:
             return False
         raise refused(code, self.call_name(), self.name)
 

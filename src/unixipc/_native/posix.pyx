@@ -433,14 +433,19 @@ def open_queue(cls, name, int flags, unsigned int mode=0, long max_messages=0, l
     cdef int fd = uipc_mq_open(raw, flags | O_NONBLOCK | O_CLOEXEC, mode, wanted)
     if fd < 0:
         raise refused(errno, "mq_open(3)", name)
-    if temporary:
-        mq_unlink(raw)
     queue.fill(fd, label, FLAGGED)
+    cdef int code
+    if temporary and mq_unlink(raw) < 0:
+        code = errno
+        Descriptor.close(queue)
+        raise refused(code, "mq_unlink(3)", name)
     queue.temporary_one = temporary
     if flags & O_CREAT and flags & O_EXCL:
         fchmod(fd, mode)  # the umask took some
     if mq_getattr(fd, &attr) < 0:
-        raise refused(errno, "mq_getattr(3)", name)
+        code = errno
+        Descriptor.close(queue)
+        raise refused(code, "mq_getattr(3)", name)
     queue.max_message_bytes = attr.mq_msgsize
     return queue
 

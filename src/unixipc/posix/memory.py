@@ -61,12 +61,16 @@ class SharedMemory(_mapping.Mappable):
         Nobody sees it before it has its size and its memory: it gets its name last.
         """
         path = _path(name)
-        with _unnamed(cls, name, size_bytes, mode) as made:
-            try:
-                _posix.give_name(made, path, name)
-            except FileNotFoundError as error:  # it names the descriptor by its path there
-                raise explained(error, "shm_open(3)", name, "this needs /proc") from None
-            return cls(made.detach(), name)
+        made = _unnamed(cls, name, size_bytes, mode)
+        try:
+            _posix.give_name(made, path, name)
+        except FileNotFoundError as error:  # it names the descriptor by its path there
+            made.close()
+            raise explained(error, "shm_open(3)", name, "this needs /proc") from None
+        except BaseException:
+            made.close()
+            raise
+        return made
 
     @classmethod
     def open(cls, name: str, readonly: bool = False) -> Self:
@@ -81,8 +85,12 @@ class SharedMemory(_mapping.Mappable):
         size 0 in between: open it when they are ready.)
         """
         made = create_or_open(lambda: cls.create(name, size_bytes, mode), lambda: cls.open(name))
-        if made.size_bytes < size_bytes:
+        try:
             there = made.size_bytes
+        except BaseException:
+            made.close()
+            raise
+        if there < size_bytes:
             made.close()
             hint = f"an object of {there} bytes has this name, {size_bytes} were asked for"
             raise failure(errno.EINVAL, "shm_open(3)", name, hint)
@@ -158,13 +166,26 @@ def _unnamed(cls: type[S], name: str | None, size_bytes: int, mode: int) -> S:
     if size_bytes < 1:
         raise failure(errno.EINVAL, "shm_open(3)", name, f"at least 1 byte, not {size_bytes}")
     try:
-        made = cls(os.open(FOLDER, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600), name)
+        fd = os.open(FOLDER, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise explained(error, "shm_open(3)", FOLDER) from None
     try:
-        os.fchmod(made.fileno(), mode)  # whatever the umask is
+        made = cls(fd, name)
+    except BaseException:
+        os.close(fd)
+        raise
+    try:
+        _permit(made, mode)
         made.resize(size_bytes)
     except BaseException:
         made.close()
         raise
     return made
+
+
+def _permit(made: SharedMemory, mode: int) -> None:
+    """These permissions, whatever the umask is."""
+    try:
+        os.fchmod(made.fileno(), mode)
+    except OSError as error:
+        raise explained(error, "fchmod(2)", made.name) from None
