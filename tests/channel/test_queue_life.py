@@ -366,6 +366,7 @@ def test_the_end_is_told_when_the_last_sender_is_killed(queue, children):
 def test_the_last_member_of_a_temporary_queue_removes_it(name):
     queue = channel.Queue.temporary(name)
     sender, receiver = queue.sender(), queue.receiver()
+    assert queue.stat().depth == 0  # who looks from outside is nobody who has it
     queue.close()
     receiver.close()
     assert os.path.exists(path_of(name))

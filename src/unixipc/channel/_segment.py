@@ -183,9 +183,9 @@ class Channel(Descriptor):
         """Close this handle; its members go on. The last one out removes a temporary channel. -- close(2)"""
         if self.closed:
             return
-        self._end_if_last()
         if self._watcher is not None:
             self._watcher.close()
+        self._end_if_last()
         super().close()
         try:
             self._mapping.close()
