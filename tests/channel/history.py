@@ -13,7 +13,6 @@ import struct
 import zlib
 from collections import Counter
 
-
 HEAD = struct.Struct("<IIII")
 ENTRY = struct.Struct("<II")
 PAIR = struct.Struct("<QQ")
