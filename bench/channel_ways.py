@@ -183,7 +183,8 @@ class Cloudtoid(Way):
     def _end(self, kind: str) -> Any:
         import cloudtoid_interprocess
 
-        return getattr(cloudtoid_interprocess, kind)("bench", self.capacity, self.folder.name)
+        name = os.path.basename(self.folder.name)  # it wakes by the name alone, whatever the folder
+        return getattr(cloudtoid_interprocess, kind)(name, self.capacity, self.folder.name)
 
     def sender(self) -> Call:
         self.end = self._end("Publisher")
