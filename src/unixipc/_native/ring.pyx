@@ -40,7 +40,8 @@ cdef int QUICK_LOOKS = 60             # with the interpreter in our hands
 cdef int64_t LONGEST_SPIN = 60000     # ns; what a wake-up costs, about
 cdef int64_t SHORTEST_SPIN = 4000
 cdef int64_t PROBE = 150000           # long enough for who sleeps to wake up and answer
-cdef uint32_t FEWEST_WAITS = 8, MOST_WAITS = 1024
+cdef int64_t FIRST_REST = 10000000, LONGEST_REST = 320000000  # between two probes: so they cost 1.5 % of the time at most
+cdef int64_t FIRST_SLEEP = 10000000   # as `_wait.FIRST_BEAT_NS`: Python's signal handlers do not wait longer
 cdef int64_t LOOK_NS = 500000000      # how often who waits looks for members that were killed
 
 
@@ -123,7 +124,7 @@ cdef class Member:
     cdef object encode, decode
     cdef int64_t spin_ns, next_look_ns
     cdef bint may_spin
-    cdef uint32_t waits, next_probe  # without spinning: how many, and after how many to look longer again
+    cdef int64_t next_probe_ns, rest_ns  # without spinning: when to look longer again, and how long after that
     cdef bint blocked          # the last try found the end locked by somebody who is not running
     cdef uint32_t forked       # cheap to look at: set in a child
     cdef object __weakref__
@@ -143,7 +144,7 @@ cdef class Member:
         uipc_ring_start(&self.ring, self.memory.buf, <char *>self.memory.buf + UIPC_RING_HEADER, file.fileno())
         self.mapping, self.file, self.name, self.encode, self.decode = mapping, file, name, encode, decode
         self.may_spin = several_processors()
-        self.spin_ns, self.next_probe = LONGEST_SPIN, FEWEST_WAITS
+        self.spin_ns, self.rest_ns = LONGEST_SPIN, FIRST_REST
         self.open = True
 
     def _join(self, int role):
@@ -254,40 +255,42 @@ cdef class Member:
     cdef bint spin(self, bint reading, size_t length, object timeout) except -1:
         """Look whether it can be done now, for about as long as a wake-up would take: whether it can."""
         cdef int _turn
-        for _turn in range(QUICK_LOOKS if self.may_spin else 1):
+        if self.is_ready(reading, length):
+            return True
+        if not self.may_spin or (self.spin_ns < SHORTEST_SPIN and now_ns() < self.next_probe_ns):
+            return False
+        for _turn in range(QUICK_LOOKS):
+            uipc_pause()
             if self.is_ready(reading, length):
                 return True
-            uipc_pause()
-        if not self.may_spin or (timeout is not None and timeout < 0.001):
+        if timeout is not None and timeout < 0.001:
             return False
         return self.spin_longer(reading, length)
 
     cdef bint spin_longer(self, bint reading, size_t length) noexcept:
         """The same without the interpreter. It adapts: half as long after it was in vain, and not at all after that a
         few times, but for a longer look now and then, ever more seldom: the others may have become faster."""
-        cdef int64_t end, spin_ns = self.spin_ns
+        cdef bint probing = self.spin_ns < SHORTEST_SPIN
+        cdef int64_t now = now_ns(), end = now + (PROBE if probing else self.spin_ns)
         cdef int _turn
         cdef bint ready = False
-        if spin_ns < SHORTEST_SPIN:
-            self.waits += 1
-            if self.waits < self.next_probe:
-                return False
-            self.waits, self.next_probe = 0, min(MOST_WAITS, self.next_probe * 2)
-            spin_ns = PROBE
         self.users += 1
         with nogil:
-            end = now_ns() + spin_ns
-            while not ready and self.open and now_ns() < end:
+            while not ready and self.open and now < end:
                 for _turn in range(32):
                     if self.is_ready(reading, length):
                         ready = True
                         break
                     uipc_pause()
+                now = now_ns()
         self.leave()
         if ready:
-            self.spin_ns, self.next_probe = LONGEST_SPIN, FEWEST_WAITS
-        elif self.spin_ns >= SHORTEST_SPIN:
+            self.spin_ns, self.rest_ns = LONGEST_SPIN, FIRST_REST
+        elif probing:
+            self.rest_ns = min(LONGEST_REST, self.rest_ns * 2)
+        else:
             self.spin_ns //= 2
+        self.next_probe_ns = now + self.rest_ns
         return ready
 
     cdef inline bint is_ready(self, bint reading, size_t length) noexcept nogil:
@@ -627,6 +630,11 @@ cdef class Receiving(Member):
 
     cdef object wait_to_receive(self, object how, object timeout):
         while not self.blocked and self.spin(True, 0, timeout):  # ends: see wait_to_send
+            data = self.attempt_now(how)
+            if data is not None:
+                return data
+        if timeout is None and not self.blocked and not self.is_over():  # most waits end with their first sleep
+            self.sleep(True, 0, now_ns() + FIRST_SLEEP)
             data = self.attempt_now(how)
             if data is not None:
                 return data
