@@ -13,6 +13,7 @@ import os
 from ._call import failure
 from ._native import process as _process
 from ._native import socket as _socket
+from ._native import wait as _wait
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,12 +73,18 @@ def _pass_pidfd() -> None:
         _socket.set_option(a.fileno(), "pass_pidfd", 1, None)
 
 
+def _futex_waitv() -> None:
+    if not _wait.can_sleep_on_words():
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+
 _PROBES: dict[str, tuple[Callable[[], None], str]] = {
     "pidfd": (_pidfd, "Linux 5.4: processes as descriptors"),
     "pidfd_getfd": (_pidfd_getfd, "Linux 5.6: take a descriptor of another process"),
     "exit_status_after_reaping": (_exit_status_after_reaping, "Linux 6.15: a pidfd keeps the exit status"),
     "pipe_nowait": (_pipe_nowait, "about Linux 6.4: pipes tried call by call, left blocking for others"),
     "peer_pidfd": (_peer_pidfd, "Linux 6.5: the peer of a socket as a pidfd"),
+    "futex_waitv": (_futex_waitv, "Linux 5.16: one thread that sleeps for many tasks"),
     "pass_pidfd": (_pass_pidfd, "Linux 6.5: the sender of a message as a pidfd"),
 }
 NAMES = tuple(_PROBES)

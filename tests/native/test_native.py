@@ -17,10 +17,15 @@ OPTIONS = dict.fromkeys(["ASAN_OPTIONS", "TSAN_OPTIONS"], SIGBUS_IS_OURS)
 pytestmark = pytest.mark.skipif(not NATIVE.is_dir(), reason="the C sources are in the checkout, which is not here")
 
 
+RING = [*(NATIVE / "ring").glob("*.c"), NATIVE / "robust" / "owner.c"]
+
+
 def build(tmp_path, name, sanitizer):
     program = tmp_path / name
     code = NATIVE / f"{name}.c"
     sources = [str(HERE / f"{name}_test.c"), *([str(code)] if code.exists() else [])]  # or it is all in its header
+    if name == "queue":
+        sources += map(str, RING)
     flags = ["-g", "-O1", "-std=gnu11", "-Wall", "-Wextra", f"-fsanitize={sanitizer}", "-fno-sanitize-recover"]
     command = ["cc", *flags, f"-I{NATIVE}", *sources, "-pthread", "-o", str(program)]
     subprocess.run(command, check=True, timeout=100)
@@ -41,7 +46,7 @@ def sanitizer(request, tmp_path):
     return request.param
 
 
-@pytest.mark.parametrize("name", ["interrupt", "spawn", "seqlock", "sigbus"])
+@pytest.mark.parametrize("name", ["interrupt", "queue", "spawn", "seqlock", "sigbus"])
 def test_clean_under_the_sanitizer(name, sanitizer, tmp_path):
     done = subprocess.run(
         [build(tmp_path, name, sanitizer)], capture_output=True, text=True, timeout=100, env={**os.environ, **OPTIONS}

@@ -234,9 +234,12 @@ void uipc_forward_stop(int number)
     drop_kept(number);
     for (int i = 0; i < SLOTS; i++) {
         int found = number;
-        pid_t thread = blocking[i].thread;
-        if (atomic_load(&blocking[i].number) == number && atomic_compare_exchange_strong(&blocking[i].number, &found, 0))
-            let_through(thread, number);
+        pid_t thread;
+        if (!atomic_compare_exchange_strong(&blocking[i].number, &found, -1))
+            continue;
+        thread = blocking[i].thread; /* not before: a handler may just have taken the place for another thread */
+        atomic_store(&blocking[i].number, 0);
+        let_through(thread, number);
     }
 }
 

@@ -4,6 +4,7 @@
 #include "forward.h"
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 
 /* Never freed, as a handler in another thread may just have found it; used again once nobody is in it. */
 struct uipc_latch {
@@ -54,6 +55,14 @@ static void on_signal(int number, siginfo_t *info, void *context)
     errno = kept;
 }
 
+/* Who closed the shown number himself may have another file there by now. */
+static int is_shown(const struct uipc_latch *latch)
+{
+    struct stat ours, there;
+    return fstat(latch->fd, &ours) == 0 && fstat(latch->shown, &there) == 0 && ours.st_dev == there.st_dev &&
+           ours.st_ino == there.st_ino;
+}
+
 /* A forked child counts for itself: its event counter is its own, and the parent's handlers are not at work here. */
 static void in_the_child(void)
 {
@@ -70,7 +79,8 @@ static void in_the_child(void)
         if (own < 0)
             continue;
         dup3(own, each->fd, O_CLOEXEC);
-        dup3(own, each->shown, O_CLOEXEC);
+        if (is_shown(each))
+            dup3(own, each->shown, O_CLOEXEC);
         close(own);
         if (atomic_load(&each->count) && write(each->fd, &one, sizeof one) < 0)
             continue;

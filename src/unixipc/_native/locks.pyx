@@ -60,7 +60,8 @@ cdef dict ACCESSES = {"read": F_RDLCK, "write": F_WRLCK, "unlock": F_UNLCK}
 
 
 cdef dict HINTS = {
-    EBADF: "an exclusive record lock needs a file open for writing, a shared one a file open for reading",
+    EBADF: "an exclusive record lock needs a file open for writing, a shared one a file open for reading; "
+           "or the file was closed, and its number may be another's by now",
     EDEADLK: "whoever holds it waits for what this process holds",
     ELOOP: "the lock file is a symbolic link: it may point anywhere, so it is not followed",
     ENOLCK: "the kernel, or the server of this file system, has no lock to give",
@@ -122,6 +123,8 @@ cdef class LockCalls:
     cdef object __weakref__
 
     def __init__(self, path, int fd, str kind, bint shared, long start, long length, int mode, timeout):
+        if self.open:
+            raise RuntimeError(f"{self!r} is open already")
         self.kind, self.shared, self.start, self.length, self.mode = KINDS[kind], shared, start, length, mode
         self.path, self.holds, self.pending, self.lost = path, [], [], []
         self.open, self.timeout = True, timeout
@@ -132,6 +135,8 @@ cdef class LockCalls:
             self.identify(self.idle)
         else:
             self.raw = os.fsencode(path)
+            if b"\0" in self.raw:
+                raise ValueError(f"a path has no NUL in it: {path!r}")
             self.idle = self.new_opening(shared)
 
     @property
@@ -208,12 +213,16 @@ cdef class LockCalls:
     cdef int request(self, Opening opening, bint shared, bint sleep) noexcept nogil:
         """One system call: 0, or errno."""
         cdef int rc
+        if not (opening.ours or is_still_open(opening)):
+            return EBADF
         if self.kind == FLOCK:
             rc = flock_call(opening.fd, (LOCK_SH if shared else LOCK_EX) | (0 if sleep else LOCK_NB))
             return 0 if rc == 0 else errno
         return set_range(opening.fd, self.kind, F_RDLCK if shared else F_WRLCK, self.start, self.length, sleep)
 
     cdef int drop(self, Opening opening) noexcept nogil:
+        if not (opening.ours or is_still_open(opening)):
+            return EBADF
         if self.kind != FLOCK:
             return set_range(opening.fd, self.kind, F_UNLCK, self.start, self.length, False)
         return 0 if flock_call(opening.fd, LOCK_UN) == 0 else errno
@@ -345,7 +354,8 @@ cdef class LockCalls:
         elif opening not in self.holds:
             self.keep(opening)
 
-    def sleep_in_kernel(self, list slot, bint shared, unsigned long owner):
+    @cython.boundscheck(True)
+    def sleep_in_kernel(self, list slot not None, bint shared, unsigned long owner):
         """One sleeping call; True when the lock is ours."""
         cdef Opening opening = slot[0]
         cdef int code
@@ -364,7 +374,8 @@ cdef class LockCalls:
         self.hold(opening, shared, owner)
         return True
 
-    def sleep_in_turn(self, list slot, bint shared, unsigned long owner):
+    @cython.boundscheck(True)
+    def sleep_in_turn(self, list slot not None, bint shared, unsigned long owner):
         """The same with one opening: one thread waits in the kernel, the others for it."""
         self.check_open()
         if slot[0] is None:
@@ -519,6 +530,12 @@ cdef class LockCalls:
         """It looks after itself again."""
         if self.sleepers and wake in self.sleepers:
             self.sleepers.remove(wake)
+
+
+cdef bint is_still_open(Opening opening) noexcept nogil:
+    """Whether the caller's descriptor is still the file that it was: closed, the number may be another's by now."""
+    cdef stat_of found
+    return fstat_call(opening.fd, &found) == 0 and found.st_ino == opening.inode and found.st_dev == opening.device
 
 
 cdef int set_range(int fd, Kind kind, short access, long start, long length, bint sleep) noexcept nogil:

@@ -34,9 +34,12 @@ cdef extern from *:
         return huge ? (size_t)found.f_bsize : usual;
     }
     static void uipc_look_at(const volatile char *byte) { (void)*byte; }
+    static const volatile unsigned *uipc_damage(struct uipc_guard *guard)
+    { return (const volatile unsigned *)&guard->damaged; }
     """
     size_t uipc_page_size_of_file(int, size_t) nogil
     void uipc_look_at(const char *) nogil
+    const volatile unsigned *uipc_damage(uipc_guard *)
     void *mmap_call "mmap"(void *, size_t, int, int, int, long) nogil
     int munmap_call "munmap"(void *, size_t) nogil
     void *mremap_call "mremap"(void *, size_t, size_t, int, ...) nogil
@@ -309,6 +312,21 @@ cdef class Mapped:
 
     def __dealloc__(self):
         self.unmap()
+
+
+cdef void *guard_page(void *address) noexcept:
+    """Watch over a page of a file that another module has mapped for both; NULL: no memory."""
+    return uipc_guard_add(address, PAGE, PAGE, PROT_READ | PROT_WRITE)
+
+
+cdef void unguard_page(void *guard) noexcept:
+    """Before it is unmapped."""
+    uipc_guard_remove(<uipc_guard *>guard)
+
+
+cdef const volatile unsigned *damage_of(void *guard) noexcept:
+    """Where it is noted: not 0: somebody made the file shorter, and the page is zeros of our own."""
+    return uipc_damage(<uipc_guard *>guard)
 
 
 cdef size_t pages(size_t size, size_t page_size) noexcept:

@@ -11,12 +11,13 @@ from cpython.buffer cimport Py_buffer, PyBUF_SIMPLE, PyBuffer_Release, PyObject_
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.long cimport PyLong_AsLong, PyLong_CheckExact
 from cpython.number cimport PyNumber_Index
-from libc.errno cimport EAGAIN, EINTR, EINVAL, errno
+from libc.errno cimport EAGAIN, EINTR, EINVAL, EIO, errno
 from libc.stdlib cimport free, malloc
 
 import os
 
 from unixipc._native.descriptor cimport FLAGGED, Descriptor
+from unixipc._native.mapping cimport damage_of, guard_page, unguard_page
 from unixipc._native.descriptor import waiting_module
 from unixipc.errors import ClosedError
 
@@ -47,6 +48,15 @@ cdef extern from *:
         return mq_notify(queue, how < 0 ? NULL : &event);
     }
 
+    /* The tries. With a deadline that is long past none waits, even where somebody who shares the open file description
+       (a child, a program that was given the descriptor) has taken O_NONBLOCK off it. */
+    static const struct timespec uipc_long_past = {0, 0};
+    static int uipc_mq_try_send(int queue, const char *body, size_t n, unsigned priority)
+    { return mq_timedsend(queue, body, n, priority, &uipc_long_past); }
+    static ssize_t uipc_mq_try_receive(int queue, char *body, size_t n, unsigned *priority)
+    { return mq_timedreceive(queue, body, n, priority, &uipc_long_past); }
+    static int uipc_not_now(int code) { return code == EAGAIN || code == ETIMEDOUT || code == EINTR; }
+
     /* The file that sem_open(3) would make, whole before anybody can see it, with exactly these permissions: by name
        alone one cannot tell later whether it is still the same. */
     static int uipc_sem_make(const char *path, unsigned mode, unsigned value)
@@ -73,6 +83,19 @@ cdef extern from *:
         return where == MAP_FAILED ? NULL : (sem_t *)where;
     }
 
+    /* Whether it is a semaphore between processes: the C library ends the process over one that is not. */
+    static int uipc_is_sem(int fd)
+    {
+    #if defined __GLIBC__ && __SIZEOF_POINTER__ == 8
+        sem_t there, ours;
+        sem_init(&ours, 1, 0);
+        return pread(fd, &there, sizeof there, 0) == (ssize_t)sizeof there &&
+               memcmp((char *)&there + 8, (char *)&ours + 8, sizeof(int)) == 0;
+    #else
+        return fd >= 0;
+    #endif
+    }
+
     /* Maps it and closes the descriptor; a shorter file would be SIGBUS at the first use. */
     static sem_t *uipc_sem_map(int fd)
     {
@@ -82,7 +105,7 @@ cdef extern from *:
         if (fd < 0)
             return NULL;
         if (fstat(fd, &file) == 0) {
-            if (S_ISREG(file.st_mode) && file.st_size >= (off_t)sizeof(sem_t))
+            if (S_ISREG(file.st_mode) && file.st_size >= (off_t)sizeof(sem_t) && uipc_is_sem(fd))
                 where = uipc_map(0, fd);
             else
                 errno = EINVAL;
@@ -107,6 +130,8 @@ cdef extern from *:
         return where;
     }
 
+    static void uipc_look_at(const volatile sem_t *word) { (void)*(const volatile char *)word; }
+
     /* Takes one and gives it back: nothing but a kill in between can lose it. */
     static int uipc_sem_look(sem_t *word)
     {
@@ -121,8 +146,9 @@ cdef extern from *:
     ctypedef struct sem_t:
         pass
     int uipc_mq_open(const char *, int, unsigned, mq_attr *) nogil
-    int mq_send(int, const char *, size_t, unsigned) nogil
-    ssize_t mq_receive(int, char *, size_t, unsigned *) nogil
+    int uipc_mq_try_send(int, const char *, size_t, unsigned) nogil
+    ssize_t uipc_mq_try_receive(int, char *, size_t, unsigned *) nogil
+    bint uipc_not_now(int) nogil
     int mq_getattr(int, mq_attr *) nogil
     int uipc_mq_notify(int, int, int, int) nogil
     int mq_unlink(const char *) nogil
@@ -130,6 +156,7 @@ cdef extern from *:
     sem_t *uipc_sem_create(const char *, unsigned, unsigned) nogil
     sem_t *uipc_sem_unnamed(unsigned) nogil
     int uipc_sem_look(sem_t *) nogil
+    void uipc_look_at(sem_t *) nogil
     int sem_trywait(sem_t *) nogil
     int sem_wait(sem_t *) nogil
     int sem_post(sem_t *) nogil
@@ -212,7 +239,7 @@ cdef class Message:
 
 
 cdef class QueueCalls(Descriptor):
-    """A queue's tries and waits; O_NONBLOCK is on its open file description, which is ours alone."""
+    """A queue's tries and waits. A try never waits, whoever changes O_NONBLOCK on the open file description."""
 
     cdef readonly Py_ssize_t max_message_bytes
     cdef readonly bint temporary_one    # its name was taken away at birth
@@ -242,17 +269,17 @@ cdef class QueueCalls(Descriptor):
     cdef int put_bytes(self, const char *body, Py_ssize_t n, unsigned int priority) except -1:
         cdef int rc, code, fd
         if n <= LONGEST_ON_STACK:
-            rc = mq_send(self.number(), body, n, priority)
+            rc = uipc_mq_try_send(self.number(), body, n, priority)
             code = errno
         else:
             fd = self.enter()
             with nogil:
-                rc = mq_send(fd, body, n, priority)
+                rc = uipc_mq_try_send(fd, body, n, priority)
                 code = errno
             self.leave()
         if rc == 0:
             return 0
-        if code == EAGAIN or code == EINTR:
+        if uipc_not_now(code):
             return EAGAIN
         raise refused(code, "mq_send(3)", self.name)
 
@@ -278,11 +305,11 @@ cdef class QueueCalls(Descriptor):
         cdef int code
         if self.max_message_bytes > LONGEST_ON_STACK:
             return self.take_large()
-        got = mq_receive(self.number(), small, sizeof(small), &priority)
+        got = uipc_mq_try_receive(self.number(), small, sizeof(small), &priority)
         if got >= 0:
             return message_of(priority, small, got)
         code = errno
-        if code == EAGAIN or code == EINTR:
+        if uipc_not_now(code):
             return None
         raise refused(code, "mq_receive(3)", self.name)
 
@@ -296,14 +323,14 @@ cdef class QueueCalls(Descriptor):
         try:
             fd = self.enter()
             with nogil:
-                got = mq_receive(fd, large, self.max_message_bytes, &priority)
+                got = uipc_mq_try_receive(fd, large, self.max_message_bytes, &priority)
                 code = errno
             self.leave()
             if got >= 0:
                 return message_of(priority, large, got)
         finally:
             free(large)
-        if code == EAGAIN or code == EINTR:
+        if uipc_not_now(code):
             return None
         raise refused(code, "mq_receive(3)", self.name)
 
@@ -392,6 +419,8 @@ cdef class SemaphoreCalls:
     """A semaphore's tries and waits. It is a word in shared memory: without contention no system call is made."""
 
     cdef sem_t *word
+    cdef void *guard       # of a named one: whoever may write to its file can make it shorter
+    cdef const volatile unsigned *damage    # not 0: that has happened
     cdef readonly object name
     cdef readonly bint temporary_one    # it never had a name
     cdef int users         # calls under way without the interpreter's lock: the word stays mapped for them
@@ -400,10 +429,19 @@ cdef class SemaphoreCalls:
     cdef list sleepers
     cdef object __weakref__
 
-    cdef sem_t *at(self) except NULL:
+    cdef sem_t *open_word(self) except NULL:
         if self.word == NULL or self.doomed:
             raise ClosedError(f"{type(self).__name__} {self.name or ''} is closed".replace("  ", " "))
         return self.word
+
+    cdef sem_t *at(self) except NULL:
+        """The word, to be used now: it is still its file's."""
+        cdef sem_t *word = self.open_word()
+        if self.damage != NULL:
+            uipc_look_at(word)
+            if self.damage[0]:
+                raise refused(EIO, "mmap(2)", self.name)
+        return word
 
     @property
     def closed(self):
@@ -412,7 +450,7 @@ cdef class SemaphoreCalls:
 
     def check_open(self):
         """`ClosedError` once this handle is closed."""
-        self.at()
+        self.open_word()
 
     def try_acquire(self):
         """Take one from the value now; False if it is 0. -- sem_trywait(3)"""
@@ -483,6 +521,9 @@ cdef class SemaphoreCalls:
     cdef void unmap(self) noexcept:
         cdef sem_t *word = self.word
         self.word = NULL
+        if self.guard != NULL:
+            unguard_page(self.guard)
+            self.guard = self.damage = NULL
         if word != NULL:
             munmap(word, sizeof(sem_t))
 
@@ -512,7 +553,7 @@ cdef class SemaphoreCalls:
             self.sleepers.remove(wake)
 
     def __enter__(self):
-        self.at()
+        self.open_word()
         return self
 
     def __exit__(self, *exception):
@@ -535,13 +576,18 @@ cdef class Hold:
         self.semaphore, self.timeout = semaphore, timeout
 
     def __enter__(self):
-        if sem_trywait(self.semaphore.at()) != 0:
+        if sem_trywait(self.at()) != 0:
             self.semaphore.acquire(self.timeout)
         return self.semaphore
 
     def __exit__(self, kind, error, where):
-        if sem_post(self.semaphore.at()) != 0:
+        if sem_post(self.at()) != 0:
             self.semaphore.release()
+
+    cdef sem_t *at(self) except NULL:
+        if self.semaphore is None:
+            raise RuntimeError("hold() of a semaphore makes these")
+        return self.semaphore.at()
 
 
 cdef bytes semaphore_path(name):
@@ -569,6 +615,10 @@ def open_semaphore(cls, name, int flags=0, unsigned int mode=0, value=0):
     made.word = uipc_sem_create(path, mode, initial) if flags & O_CREAT else uipc_sem_open(path)
     if made.word == NULL:
         raise refused(errno, "sem_open(3)", name)
+    made.guard = guard_page(made.word)
+    if made.guard == NULL:
+        raise MemoryError("no room to note a mapping")
+    made.damage = damage_of(made.guard)
     return made
 
 

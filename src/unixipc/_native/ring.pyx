@@ -16,6 +16,7 @@ from unixipc._native.ring cimport *
 
 from unixipc._call import failure
 from unixipc._native.descriptor import waiting_module
+from unixipc._native.wait import Word
 from unixipc.errors import ClosedError, LayoutError
 
 import os
@@ -30,6 +31,7 @@ cdef extern from "Python.h":
     object PyList_New(Py_ssize_t)
 
 HEADER_BYTES = UIPC_RING_HEADER
+cdef Py_ssize_t MESSAGES_OFFSET = 192, SPACE_OFFSET = 256
 MEMBERS = UIPC_RING_MEMBERS
 KINDS = {"queue": UIPC_QUEUE, "topic": UIPC_TOPIC}
 POLICIES = ("wait", "refuse", "drop_oldest")
@@ -122,6 +124,7 @@ cdef class Member:
     cdef object mapping
     cdef readonly object name
     cdef object encode, decode
+    cdef object size_of, encode_into, decode_view  # of codecs that can work in place
     cdef int64_t spin_ns, next_look_ns
     cdef bint may_spin
     cdef int64_t next_probe_ns, rest_ns  # without spinning: when to look longer again, and how long after that
@@ -132,7 +135,7 @@ cdef class Member:
     def __cinit__(self, *args, **kwargs):
         self.ring.slot = -1
 
-    def _start(self, mapping, Descriptor file, bytes facts, uint64_t file_bytes, name, encode=None, decode=None):
+    def _start(self, mapping, Descriptor file, bytes facts, uint64_t file_bytes, name, codec=None):
         if self.held:
             raise RuntimeError("this member is in use already")
         if uipc_ring_check(&self.ring, <uipc_ring_facts *>PyBytes_AS_STRING(facts), file_bytes):
@@ -142,7 +145,12 @@ cdef class Member:
         if <uint64_t>self.memory.len < UIPC_RING_HEADER + 2 * self.ring.capacity:
             raise ValueError("the mapping is shorter than the ring")
         uipc_ring_start(&self.ring, self.memory.buf, <char *>self.memory.buf + UIPC_RING_HEADER, file.fileno())
-        self.mapping, self.file, self.name, self.encode, self.decode = mapping, file, name, encode, decode
+        self.mapping, self.file, self.name = mapping, file, name
+        if codec is not None:
+            self.encode, self.decode = codec.encode, codec.decode
+            self.decode_view = getattr(codec, "decode_view", None)
+            self.encode_into = getattr(codec, "encode_into", None)
+            self.size_of = None if self.encode_into is None else codec.size_of
         self.may_spin = several_processors()
         self.spin_ns, self.rest_ns = LONGEST_SPIN, FIRST_REST
         self.open = True
@@ -250,6 +258,10 @@ cdef class Member:
     def __reduce__(self):
         raise TypeError(f"{type(self).__name__} cannot be pickled: pickle the channel, and make one over there")
 
+    def __repr__(self):
+        state = f"member {self.ring.slot}" if self.open else "of the parent process" if self.forked else "closed"
+        return f"<{type(self).__name__}{'' if self.name is None else f' {self.name!r}'} {state}>"
+
     # ------------------------------------------------------------------------------------------------ waiting
 
     cdef bint spin(self, bint reading, size_t length, object timeout) except -1:
@@ -321,6 +333,30 @@ cdef class Member:
                 uipc_bell_ring(bell, 1)  # the wake-up may have been meant for what we do not do now
             raise
         return 0
+
+    def _word(self, bint reading):
+        """What tasks sleep on: a word of the shared memory."""
+        self.check_open()
+        return Word(self.mapping, MESSAGES_OFFSET if reading else SPACE_OFFSET)
+
+    def _prepare(self, bint reading):
+        """Say that somebody is about to sleep on it, and while it has which value. Then look once more."""
+        self.check_open()
+        return uipc_bell_prepare(&self.ring.file.messages if reading else &self.ring.file.space)
+
+    def _pass_on(self, bint reading):
+        """A wake-up came to somebody who does not want it any more."""
+        if self.open:
+            uipc_bell_ring(&self.ring.file.messages if reading else &self.ring.file.space, 1)
+
+    def _blocked(self):
+        """Whether the last try found the end locked by somebody who is not running; then `_wait_for_lock`."""
+        blocked, self.blocked = self.blocked, False
+        return blocked
+
+    def _wait_for_lock(self):
+        """Until that lock may be free, a hundredth of a second at most."""
+        self.wait_for_lock()
 
     cdef int look(self) except -1:
         """Now and then: are all members alive?"""
@@ -404,9 +440,20 @@ cdef class SenderCalls(Member):
 
     def try_send(self, data):
         """Append a message now; False if there is no room."""
+        if self.encode_into is not None:
+            return self.put_in_place(data)
         if self.encode is not None:
             data = self.encode(data)
         return self.put(data)
+
+    cdef bint put_in_place(self, object value) except -1:
+        """The codec writes straight into the ring."""
+        loan = self.try_reserve(self.size_of(value))
+        if loan is None:
+            return False
+        with loan as buffer:
+            self.encode_into(value, buffer)
+        return True
 
     cdef bint put(self, object data) except -1:
         cdef Py_buffer view
@@ -454,15 +501,17 @@ cdef class SenderCalls(Member):
 
     def send(self, data, timeout=None):
         """Append a message; wait for room. TimeoutError: it was not sent."""
+        if self.encode_into is not None:
+            with self.reserve(self.size_of(data), timeout) as buffer:
+                self.encode_into(data, buffer)
+            return
         if self.encode is not None:
             data = self.encode(data)
         if not self.put(data):
             self.wait_to_send(data, timeout)
 
     cdef int wait_to_send(self, object data, object timeout) except -1:
-        if self.ring.when_full == UIPC_REFUSE and not self.blocked:
-            uipc_add64(&self.ring.file.tally.refused, 1)
-            raise failure(EAGAIN, "send", self.name, "it is full, and was made with when_full='refuse'")
+        self.refuse_if_full("send")
         cdef size_t n = memoryview(data).nbytes
         while self.spin(False, n, timeout):  # ends: somebody may be faster each time, but not for ever
             if self.put(data):
@@ -477,11 +526,7 @@ cdef class SenderCalls(Member):
         """Append all of them, in this order; wait for room. TimeoutError has `sent`, how many went."""
         cdef list batch
         cdef Py_ssize_t done, n
-        if self.encode is not None:
-            encode = self.encode
-            batch = [as_bytes(encode(each)) for each in messages]
-        else:
-            batch = [as_bytes(each) for each in messages]
+        batch = self._batch(messages)
         n, done = len(batch), 0
         deadline = None
         while True:  # ends: each turn sends some, or raises
@@ -549,24 +594,49 @@ cdef class SenderCalls(Member):
         loan = self.try_reserve(length_bytes)
         if loan is not None:
             return loan
-        if self.ring.when_full == UIPC_REFUSE and not self.blocked:
-            uipc_add64(&self.ring.file.tally.refused, 1)
-            raise failure(EAGAIN, "reserve", self.name, "it is full, and was made with when_full='refuse'")
+        self.refuse_if_full("reserve")
         turn = Turn.__new__(Turn, self, None, length_bytes)
         return waiting_module().wait(turn.attempt, turn.sleep, waiting_module().Deadline(timeout), self.name, False)
 
-    def wait_for_room(self, size_t length_bytes, timeout=None):
-        """Until a message of that length may fit: for tasks, which send themselves."""
-        turn = Turn.__new__(Turn, self, False, length_bytes)
-        return waiting_module().wait(turn.attempt, turn.sleep, waiting_module().Deadline(timeout), self.name, False)
+    def _batch(self, messages):
+        """These messages as they go into the ring."""
+        encode = self.encode
+        return [as_bytes(each if encode is None else encode(each)) for each in messages]
+
+    def _send_some(self, list batch, Py_ssize_t done):
+        """For tasks: send those from number `done` on that fit now; the number of the first that did not."""
+        self.check_open()
+        self.look()
+        return self.put_many(batch, done)
+
+    def _send_or_none(self, bytes data):
+        """For tasks: True, or None while there is no room."""
+        self.check_open()
+        self.look()
+        if self.put(data):
+            return True
+        self.refuse_if_full("send")
+        return None
+
+    def _reserve_or_none(self, Py_ssize_t length_bytes):
+        """The same for a reservation."""
+        self.look()
+        loan = self.try_reserve(length_bytes)
+        if loan is None:
+            self.refuse_if_full("reserve")
+        return loan
+
+    cdef int refuse_if_full(self, str call) except -1:
+        if self.ring.when_full == UIPC_REFUSE and not self.blocked:
+            uipc_add64(&self.ring.file.tally.refused, 1)
+            raise failure(EAGAIN, call, self.name, "it is full, and was made with when_full='refuse'")
+        return 0
 
     cdef object attempt(self, object data, size_t length):
         self.check_open()
         self.look()
         if data is None:
             return self.try_reserve(length)
-        if data is False:
-            return True if uipc_queue_writable(&self.ring, length) else None
         return True if self.put(data) else None
 
 
@@ -675,11 +745,6 @@ cdef class Receiving(Member):
         loan = self.lend(False)
         return self.wait_to_receive("peek", timeout) if loan is None else loan
 
-    def wait_for_message(self, timeout=None):
-        """Until a message may be there, or all senders have left: for tasks, which receive themselves."""
-        turn = Turn.__new__(Turn, self, False, 0)
-        return waiting_module().wait(turn.attempt, turn.sleep, waiting_module().Deadline(timeout), self.name, False)
-
     cdef object attempt_now(self, object how):
         if how is None:
             return self.take()
@@ -689,8 +754,6 @@ cdef class Receiving(Member):
 
     cdef object attempt(self, object how, size_t length):
         self.check_open()
-        if how is False:
-            return True if self.is_ready(True, 0) or self.is_over() else None
         data = self.attempt_now(how)
         if data is None and self.is_over():
             data = self.attempt_now(how)
@@ -1052,6 +1115,8 @@ cdef class Loan:
             self.given = True
             return data if decode is None else decode(data)
         self.given = memoryview(self)
+        if self.reading and self.member.decode_view is not None:
+            return self.member.decode_view(self.given)
         return self.given
 
     def __exit__(self, kind, error, where):

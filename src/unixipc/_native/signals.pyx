@@ -7,6 +7,7 @@ from cpython.exc cimport PyErr_CheckSignals
 from libc.errno cimport EAGAIN, EBUSY, EINTR, errno
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
+from operator import index
 from signal import Signals
 
 from unixipc._call import failure
@@ -118,7 +119,7 @@ def use_info_class(cls):
 cdef sigset_t set_of(signals) except *:
     cdef sigset_t wanted
     sigemptyset(&wanted)
-    for number in signals:
+    for number in map(index, signals):
         if not 0 < number < 65 or sigaddset(&wanted, number) < 0:
             raise ValueError(f"there is no signal {number}")
     return wanted

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from .._fd import HasFileno
     from ..locks import Holder
+    from ..locks._lock import PathOrFile
     from ..locks.ranges import Kind
 
 __all__ = ["FileLock", "RecordLock", "lock_range"]
@@ -47,11 +48,14 @@ class _Lock(_drive.Twin[locks.FileLock | locks.RecordLock]):
         return self.sync.holders()
 
     def try_acquire(self, shared: bool | None = None) -> bool:
-        """Hold the lock now; False if somebody holds it."""
+        """Hold the lock now; False if somebody holds it. -- flock(2), fcntl(2)"""
         return self.sync.try_acquire_for(_task(), self.sync.shared if shared is None else shared)
 
     async def acquire(self, timeout: float | None = None, shared: bool | None = None) -> None:
-        """Wait until the lock is ours. TimeoutError tells who holds it; a cancelled one holds nothing. -- flock(2)"""
+        """Wait until the lock is ours. TimeoutError tells who holds it. -- flock(2), fcntl(2)
+
+        `timeout` None: as the constructor was told. A cancelled one holds nothing.
+        """
         await _drive.checkpoint()
         how = self.sync.shared if shared is None else shared
         if not self.sync.try_acquire_for(_task(), how):
@@ -61,15 +65,21 @@ class _Lock(_drive.Twin[locks.FileLock | locks.RecordLock]):
             await _drive.in_thread(call, give_back=lambda _held: self.sync.release_for(owner))
 
     def release(self) -> None:
-        """Hold the lock no longer. It never waits, so it is not awaited. -- flock(2), fcntl(2)"""
+        """Hold the lock no longer. RuntimeError if this object does not hold it. -- flock(2), fcntl(2)
+
+        It never waits, so it is not awaited.
+        """
         self.sync.release_for(_task())
 
     def try_upgrade(self) -> bool:
-        """Make the shared lock that we hold exclusive, now and in one step. See `unixipc.locks`."""
+        """Make the shared lock that we hold exclusive, now and in one step; False if others share it. -- flock(2)
+
+        After False a record lock is still held, shared; a flock is lost.
+        """
         return self.sync.convert(False, _task())
 
     async def upgrade(self, timeout: float | None = None) -> bool:
-        """Make the shared lock that we hold exclusive. Whether nobody else had it in between. -- flock(2)
+        """Make the shared lock that we hold exclusive. Whether nobody else had it in between. -- flock(2), fcntl(2)
 
         False: it was given up and waited for. A timeout, a cancel or an error: it is not held any more.
         """
@@ -81,15 +91,15 @@ class _Lock(_drive.Twin[locks.FileLock | locks.RecordLock]):
         return False
 
     def downgrade(self) -> None:
-        """Share the exclusive lock that we hold. -- flock(2), fcntl(2)"""
+        """Share the exclusive lock that we hold; nobody else has it alone in between. -- flock(2), fcntl(2)"""
         self.sync.convert(True, _task())
 
     def reading(self, timeout: float | None = None) -> _Hold:
-        """For ``async with``: hold it shared."""
+        """For ``async with``: hold it shared. -- flock(2), fcntl(2)"""
         return _Hold(self, True, timeout)
 
     def writing(self, timeout: float | None = None) -> _Hold:
-        """For ``async with``: hold it alone."""
+        """For ``async with``: hold it alone. -- flock(2), fcntl(2)"""
         return _Hold(self, False, timeout)
 
     async def __aenter__(self) -> Self:
@@ -123,15 +133,39 @@ class _Hold:
 class FileLock(_Lock):
     """A lock on a whole file; `unixipc.FileLock`, awaitable. Takes the same, or such a lock."""
 
-    def __init__(self, file: Any, *args: Any, **named: Any) -> None:
-        super().__init__(file if isinstance(file, locks.FileLock) else locks.FileLock(file, *args, **named))
+    def __init__(
+        self,
+        file: PathOrFile | locks.FileLock,
+        timeout: float | None = None,
+        *,
+        shared: bool = False,
+        mode: int = 0o600,
+        trust_file_system: bool = False,
+    ) -> None:
+        if not isinstance(file, locks.FileLock):
+            file = locks.FileLock(file, timeout, shared=shared, mode=mode, trust_file_system=trust_file_system)
+        super().__init__(file)
 
 
 class RecordLock(_Lock):
     """A lock on a range of bytes; `unixipc.RecordLock`, awaitable. Takes the same, or such a lock."""
 
-    def __init__(self, file: Any, *args: Any, **named: Any) -> None:
-        super().__init__(file if isinstance(file, locks.RecordLock) else locks.RecordLock(file, *args, **named))
+    def __init__(
+        self,
+        file: PathOrFile | locks.RecordLock,
+        start: int = 0,
+        length: int = 0,
+        *,
+        shared: bool = False,
+        kind: Kind = "ofd",
+        timeout: float | None = None,
+        mode: int = -1,
+        trust_file_system: bool = False,
+    ) -> None:
+        if not isinstance(file, locks.RecordLock):
+            named: dict[str, Any] = {"shared": shared, "kind": kind, "timeout": timeout, "mode": mode}
+            file = locks.RecordLock(file, start, length, trust_file_system=trust_file_system, **named)
+        super().__init__(file)
 
 
 async def lock_range(
@@ -143,7 +177,10 @@ async def lock_range(
     kind: Kind = "ofd",
     timeout: float | None = None,
 ) -> None:
-    """Lock these bytes, waiting until nobody else has any; cancelled in the last moment: unlocks them. -- fcntl(2)"""
+    """Lock these bytes, waiting until nobody else has any. OSError(EDEADLK) for posix locks in a circle. -- fcntl(2)
+
+    Cancelled in the last moment, it unlocks them.
+    """
     await _drive.checkpoint()
     if locks.try_lock_range(file, start, length, shared=shared, kind=kind):
         return

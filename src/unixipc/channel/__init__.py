@@ -1,5 +1,6 @@
 """Messages through shared memory, fast and crash-proof: `Queue` (each to one), `Topic` (each to all)."""
 
+from ._c_files import c_flags
 from .queue import Queue, QueueStatus, Receiver, Sender
 from .topic import Publisher, Subscriber, SubscriberStatus, Topic, TopicStatus
 
@@ -13,4 +14,5 @@ __all__ = [
     "SubscriberStatus",
     "Topic",
     "TopicStatus",
+    "c_flags",
 ]

@@ -219,8 +219,7 @@ class Channel(Descriptor):
             if self._temporary:
                 _ring.use(fd, False)
             member = cls()
-            encode, decode = (None, None) if self.codec is None else (self.codec.encode, self.codec.decode)
-            member._start(self._mapping, file, self._facts, self._size, self.name, encode, decode)
+            member._start(self._mapping, file, self._facts, self._size, self.name, self.codec)
             if role is not None:
                 member._join(role)
         except BaseException:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from operator import index
 
 from .._fd import name_of, number_of
 from .._native.locks import get_lock
@@ -56,7 +57,7 @@ def probe(
     """
     if kind not in ("ofd", "posix"):
         raise ValueError(f"kind must be 'ofd' or 'posix', not {kind!r}")
-    found = get_lock(number_of(file), kind == "ofd", shared, start, length, name_of(file))
+    found = get_lock(number_of(file), kind == "ofd", shared, index(start), index(length), name_of(file))
     if found is None:
         return None
     pid, is_shared, at, long = found

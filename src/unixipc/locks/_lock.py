@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import weakref
 
+from .._creation import checked_mode
 from .._fd import number_of
 from .._native.locks import LockCalls
 from . import _file_systems
@@ -38,6 +40,9 @@ class FileLocking(LockCalls):
         trust_file_system: bool = False,
         timeout: float | None = None,
     ) -> None:
+        start, length = operator.index(start), operator.index(length)
+        if mode != -1:
+            checked_mode(mode)
         self.kind, self.start_byte, self.length_bytes = kind, start, length
         self.file: object = None
         if isinstance(file, (str, bytes, os.PathLike)):

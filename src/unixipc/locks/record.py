@@ -34,8 +34,13 @@ class RecordLock(FileLocking):
     shared one a file open for reading (OSError(EBADF)).
 
     Objects on one open file share its opening and do not exclude each other: their ranges split, merge and convert, as
-    `lock_range` does it. Errors and fates as of `FileLock`, but that exec keeps a posix lock of a file of yours
-    that is inheritable.
+    `lock_range` does it. Errors as of `FileLock`.
+
+    The five fates: **close** releases it. **remove**: a lock on a file that lost its name is no lock; who waits for it
+    gets the file that has the name then. **fork**: the child holds nothing, and does not keep its parent's lock alive.
+    **exec** releases it. **kill -9** releases it at once; nothing tells the next holder. On an open file of yours the
+    name does not count, and exec releases it unless the file is inheritable; an OFD lock there is its opening's, which
+    a forked child has too: it lives until the last of them has closed it. A posix lock is never a child's.
     """
 
     def __init__(

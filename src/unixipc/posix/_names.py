@@ -14,6 +14,8 @@ def temporary_name() -> str:
 
 def checked_name(name: str, call: str) -> str:
     """The name, if it is "/" and one word; else OSError(EINVAL)."""
+    if not isinstance(name, str):
+        raise TypeError(f"a name is a str, not {name!r}")
     if not name.startswith("/") or "/" in name[1:] or name in ("/", "/.", "/..") or "\0" in name:
         raise bad_name(call, name)
     return name

@@ -36,6 +36,7 @@ HINTS: dict[tuple[str, int], str] = {
     ("sem_open(3)", errno.ELOOP): "what has this name in /dev/shm is a symbolic link",
     ("sem_open(3)", errno.ENOSPC): "/dev/shm is full: df /dev/shm",
     ("sem_open(3)", errno.ENAMETOOLONG): _WORD_LENGTH,
+    ("mmap(2)", errno.EIO): "its file in /dev/shm was made shorter, and the semaphore with it: remove it, make it anew",
     ("sem_post(3)", errno.EOVERFLOW): "the value is at its maximum, 2147483647 (SEM_VALUE_MAX)",
     ("sem_unlink(3)", errno.ENOENT): "no semaphore has this name",
     ("sem_unlink(3)", errno.EPERM): "only the semaphore's owner or root may remove it",

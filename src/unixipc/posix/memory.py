@@ -75,7 +75,13 @@ class SharedMemory(Descriptor):
     def open(cls, name: str, readonly: bool = False) -> Self:
         """The object of this name. -- shm_open(3)"""
         _path(name)
-        return _posix.open_memory(cls, name, 0 if readonly else READ_WRITE)
+        made: Self = _posix.open_memory(cls, name, (0 if readonly else READ_WRITE) | os.O_NONBLOCK)
+        if not stat.S_ISREG(os.fstat(made.fileno()).st_mode):
+            made.close()
+            raise failure(
+                errno.EINVAL, "shm_open(3)", name, "what has this name in /dev/shm is no shared memory object"
+            )
+        return made
 
     @classmethod
     def ensure(cls, name: str, size_bytes: int, mode: int = 0o600) -> Self:

@@ -31,7 +31,7 @@ class Semaphore(_posix.SemaphoreCalls):
 
     Errors: FileExistsError, FileNotFoundError, PermissionError; OSError(EINVAL) for a value beyond 2147483647 or a name
     that is not "/" and one word; OSError(EOVERFLOW) for a release beyond that value; OSError(ENOSPC) when /dev/shm is
-    full.
+    full; OSError(EIO) when somebody has made its file there shorter.
 
     The five fates: **close** forgets it. **remove** takes the name; it lives until the last handle is closed. **fork**
     shares it. **exec** closes it. **kill -9** gives nothing back: what the killed process held is gone for ever, and
@@ -73,7 +73,11 @@ class Semaphore(_posix.SemaphoreCalls):
         _posix.unlink_semaphore(self.name)
 
     def __repr__(self) -> str:
-        return f"<Semaphore {self.name!r}{' closed' if self.closed else f' value {self.value}'}>"
+        try:
+            state = "closed" if self.closed else f"value {self.value}"
+        except OSError:
+            state = "damaged"
+        return f"<{type(self).__name__} {self.name!r} {state}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
         self.check_open()

@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import operator
 import signal as _signal
 from contextlib import contextmanager
 from signal import SIG_DFL, SIG_IGN, SIGKILL, SIGSTOP
@@ -95,7 +96,7 @@ def sigaction(
     `no_child_wait`, `no_child_stop`: of SIGCHLD. ValueError outside of the main thread; OSError(EINVAL) for SIGKILL
     and SIGSTOP; OSError(EBUSY) for the real-time signal that the library wakes its own threads with.
     """
-    before = action_of(number)
+    before = action_of(operator.index(number))
     if isinstance(handler, Action):
         wanted = handler
     else:
@@ -104,6 +105,7 @@ def sigaction(
     if wanted.handler is None:
         raise TypeError(f"signal {number} had a handler that is not Python's: only `handling` puts it back")
     _signals.refuse_own([number])
+    _signals.Blocking(wanted.mask)  # ValueError for what is no signal, before anything is changed
     with _signals.Blocking([number], running_handlers=False):
         try:
             _signal.signal(number, _called(number, wanted))
@@ -138,6 +140,10 @@ def handling(number: int, handler: Handler, **options: Any) -> Iterator[None]:
     """For ``with``: this handler, and afterwards exactly what was there, a C library's handler too. -- sigaction(2)
 
     `options` are those of `sigaction`, and so are the errors.
+
+    The five fates: **close** (the end of the block) puts the action back. **remove**: nothing to remove. **fork**: the
+    child has the handler too. **exec**: the default action, but what is ignored stays ignored. **kill -9** is not
+    handled.
     """
     saved, python = _signals.SavedAction(number), _signal.getsignal(number)
     try:  # from here on the new handler may already raise

@@ -34,9 +34,13 @@ struct uipc_ring {
     uint64_t found, expected;
     uint32_t changes_seen; /* of the members, when `ended` was last found out */
     int ended;
+    int freed; /* places, since the end was opened */
     uint64_t cursor, missed; /* topics: our position, how many messages we were too slow for */
     uint32_t next_number, tells;
+    uint64_t stuck; /* topics: the reservation that our last try to publish found in its way */
 };
+
+#define UIPC_NOT_STUCK (~0ull)
 
 /* A message in the ring. */
 struct uipc_message {
