@@ -88,6 +88,7 @@ cdef extern from "ring/ring.h" nogil:
     int uipc_ring_wait_for_lock(uipc_ring *, const timespec *)
 
 cdef extern from "atomics.h" nogil:
+    void uipc_copy_and_take(char *to, const char *source, size_t n)
     void uipc_pause()
     uint32_t uipc_load_acquire(const uint32_t *)
     void uipc_add64(uint64_t *, uint64_t)

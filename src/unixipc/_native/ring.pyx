@@ -818,7 +818,7 @@ cdef class ReceiverCalls(Receiving):
             into = PyBytes_AS_STRING(data)
             self.users += 1
             with nogil:
-                memcpy(into, message.bytes, message.length)
+                uipc_copy_and_take(into, message.bytes, message.length)
             self.leave()
         finally:
             self.finish(message, data is not None)
