@@ -7,10 +7,10 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import cycle, islice, repeat
+from itertools import chain, cycle, islice, repeat
 
 from unixipc import channel
 
@@ -29,9 +29,14 @@ Loop = Callable[[Call, Iterable[bytes]], object]
 Take = Callable[[Call, int], "bytes | None"]
 
 
-def numbered(size: int, count: int) -> list[bytes]:
-    """Messages that tell their number, modulo how many there are."""
-    return [i.to_bytes(8, "little") + b"x" * (size - 8) for i in range(max(2, min(251, count, 4 * MEBIBYTE // size)))]
+def numbered(size: int, count: int) -> Iterator[bytes]:
+    """So many messages that tell their number, again and again the same few (they stay in the cache), and `last_of`."""
+    few = [i.to_bytes(8, "little") + bytes(size - 8) for i in range(max(1, min(251, (1 << 18) // size)))]
+    return chain(islice(cycle(few), count - 1), (last_of(size, count),))
+
+
+def last_of(size: int, count: int) -> bytes:
+    return (count + 1000).to_bytes(8, "little") + bytes(size - 8)
 
 
 def send_all(send: Call, messages: Iterable[bytes]) -> None:
@@ -45,18 +50,19 @@ def repeat_send(try_send: Call, messages: Iterable[bytes]) -> None:
             pass
 
 
-def receive_all(receive: Call, count: int) -> bytes | None:
-    last = None
-    for _ in repeat(None, count):
-        last = receive()
-    return last
+def receive_all(receive: Call, count: int) -> bytes:
+    """The last one; each goes before the next one comes, as in the C program, so that its memory is used again."""
+    for _ in repeat(None, count - 1):
+        receive()
+    return receive()
 
 
-def repeat_receive(try_receive: Call, count: int) -> bytes | None:
-    last = None
-    for _ in repeat(None, count):
-        while (last := try_receive()) is None:
+def repeat_receive(try_receive: Call, count: int) -> bytes:
+    for _ in repeat(None, count - 1):
+        while try_receive() is None:
             pass
+    while (last := try_receive()) is None:
+        pass
     return last
 
 
@@ -77,14 +83,13 @@ def check(last: bytes | None, expected: bytes) -> None:
 def one_way(cls: type[Way], size: int, count: int, capacity: int, many: bool = False) -> float:
     """Messages a second from one process to another."""
     warm = 2 * capacity // (size + 16) // BATCH * BATCH if many else min(count, 2 * capacity // (size + 16))
-    messages = numbered(size, count)
     way = cls(size, warm + count, capacity)
     taken_ns = 0.0
 
     def sender(start: Callable[[], None]) -> None:
         send = way.sender()
         start()
-        stream = islice(cycle(messages), warm + count)
+        stream = numbered(size, warm + count)
         if many:
             while batch := list(islice(stream, BATCH)):
                 way.end.send_many(batch)
@@ -103,7 +108,7 @@ def one_way(cls: type[Way], size: int, count: int, capacity: int, many: bool = F
         begin = time.perf_counter_ns()
         last = loop(receive, count)
         taken_ns = time.perf_counter_ns() - begin
-        check(last, messages[(warm + count - 1) % len(messages)])
+        check(last, last_of(size, warm + count))
 
     return count * 1e9 / guarded(way, lambda: harness.two_processes(sender, receiver), lambda: taken_ns)
 

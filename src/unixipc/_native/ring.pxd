@@ -82,6 +82,7 @@ cdef extern from "ring/ring.h" nogil:
     void uipc_topic_free(uipc_ring *, uint64_t)
     int uipc_topic_readable(const uipc_ring *)
     int uipc_queue_readable(const uipc_ring *)
+    uint32_t uipc_ring_in_work(const uipc_ring *, int)
     int uipc_queue_writable(const uipc_ring *, size_t)
     uint32_t uipc_bell_prepare(uipc_ring_bell *)
     void uipc_bell_ring(uipc_ring_bell *, int)

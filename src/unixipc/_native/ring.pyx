@@ -41,8 +41,9 @@ cdef size_t MOST_BYTES = 1 << 18      # copied in one go while the end is locked
 cdef int QUICK_LOOKS = 60             # with the interpreter in our hands
 cdef int64_t LONGEST_SPIN = 60000     # ns; what a wake-up costs, about
 cdef int64_t SHORTEST_SPIN = 4000
+cdef int64_t PER_SPIN = 1 << 18        # bytes that are copied meanwhile, if memory is slow
 cdef int64_t PROBE = 150000           # long enough for who sleeps to wake up and answer
-cdef int64_t FIRST_REST = 10000000, LONGEST_REST = 320000000  # between two probes: so they cost 1.5 % of the time at most
+cdef int64_t FIRST_REST = 10000000, LONGEST_REST = 320000000  # between two probes: 1.5 % of the time at most
 cdef int64_t FIRST_SLEEP = 10000000   # as `_wait.FIRST_BEAT_NS`: Python's signal handlers do not wait longer
 cdef int64_t LOOK_NS = 500000000      # how often who waits looks for members that were killed
 
@@ -283,12 +284,17 @@ cdef class Member:
         """The same without the interpreter. It adapts: half as long after it was in vain, and not at all after that a
         few times, but for a longer look now and then, ever more seldom: the others may have become faster."""
         cdef bint probing = self.spin_ns < SHORTEST_SPIN
-        cdef int64_t now = now_ns(), end = now + (PROBE if probing else self.spin_ns)
+        cdef int64_t now = now_ns(), spin_ns = PROBE if probing else self.spin_ns, end = now + spin_ns
         cdef int _turn
-        cdef bint ready = False
+        cdef bint ready = False, longer = False
         self.users += 1
         with nogil:
-            while not ready and self.open and now < end:
+            while not ready and self.open:
+                if now >= end:
+                    if longer:
+                        break
+                    longer = True  # a large message is just being copied: that may take longer than a wake-up
+                    end += spin_ns * uipc_ring_in_work(&self.ring, reading) // PER_SPIN
                 for _turn in range(32):
                     if self.is_ready(reading, length):
                         ready = True
