@@ -106,6 +106,28 @@ static inline void uipc_pause(void) {
 #endif
 }
 
+/* Ask for a line of memory that another processor has written, in order to write it: it then gives it up altogether. */
+static inline void uipc_take_line(const void *line) {
+#if defined(__x86_64__)
+    __asm__ volatile("prefetchw %0" ::"m"(*(const char *)line)); /* where it is missing it does nothing */
+#else
+    __builtin_prefetch(line, 1);
+#endif
+}
+
+/* Copy what was written on another processor, and will be written there again: its next write to a line that is ours
+ * alone is one transfer, to a line that both have read it is a question to all processors first. Not
+ * for what is larger than a processor's own cache: that has lost those lines by then. */
+static inline void uipc_copy_and_take(char *to, const char *from, size_t n) {
+    enum { STEP = 2048, LINE = 64, LARGEST = 1 << 18 };
+    for (size_t most = n > LARGEST ? 0 : n; most > 2 * STEP; most -= STEP, n -= STEP, to += STEP, from += STEP) {
+        for (size_t i = 0; i < STEP; i += LINE)
+            uipc_take_line(from + STEP + i);
+        __builtin_memcpy(to, from, STEP);
+    }
+    __builtin_memcpy(to, from, n);
+}
+
 /* Bytes that somebody may be changing meanwhile, one whole access each: torn as a block, never undefined. */
 static inline void uipc_copy_out(char *to, const char *from, size_t n) {
     for (; n && ((uintptr_t)from & 7); n--)

@@ -44,8 +44,10 @@ cdef int TRIALS_OFF = 200             # after one that brought nothing
 cdef int QUICK_LOOKS = 60             # with the interpreter in our hands
 cdef int64_t LONGEST_SPIN = 60000     # ns; what a wake-up costs, about
 cdef int64_t SHORTEST_SPIN = 4000
+cdef int64_t PER_SPIN = 1 << 18        # bytes that are copied meanwhile, if memory is slow
 cdef int64_t PROBE = 150000           # long enough for who sleeps to wake up and answer
-cdef uint32_t FEWEST_WAITS = 8, MOST_WAITS = 1024
+cdef int64_t FIRST_REST = 10000000, LONGEST_REST = 320000000  # between two probes: 1.5 % of the time at most
+cdef int64_t FIRST_SLEEP = 10000000   # as `_wait.FIRST_BEAT_NS`: Python's signal handlers do not wait longer
 cdef int64_t LOOK_NS = 500000000      # how often who waits looks for members that were killed
 cdef int64_t TURN_NS = 10000000       # one sleep for the lock of an end
 cdef int MOST_TURNS = 500             # where there is no other limit: its owner was stopped, or its bytes are nonsense
@@ -135,8 +137,9 @@ cdef class Member:
     cdef int64_t spin_ns, next_look_ns
     cdef bint may_spin
     cdef int distance, trials_off  # pauses to keep from who is just before us; not to be tried so soon again
+    cdef bint on_trial
     cdef uint32_t passed, passed_then  # messages, now and at the last wait
-    cdef uint32_t waits, next_probe  # without spinning: how many, and after how many to look longer again
+    cdef int64_t next_probe_ns, rest_ns  # without spinning: when to look longer again, and how long after that
     cdef bint blocked          # the last try found the end locked by somebody who is not running
     cdef uint32_t forked       # cheap to look at: set in a child
     cdef object __weakref__
@@ -162,7 +165,7 @@ cdef class Member:
             self.size_of = None if self.encode_into is None else codec.size_of
         self.last_out = last_out
         self.may_spin = several_processors()
-        self.spin_ns, self.next_probe = LONGEST_SPIN, FEWEST_WAITS
+        self.spin_ns, self.rest_ns = LONGEST_SPIN, FIRST_REST
         self.open = True
 
     def _join(self, int role):
@@ -314,8 +317,10 @@ cdef class Member:
                 if turn < CLOSE and not self.distance:
                     self.try_distance()
                 return True
+            if turn == 0 and self.spin_ns < SHORTEST_SPIN and now_ns() < self.next_probe_ns:
+                return False
             uipc_pause()
-        if not self.may_spin or (timeout is not None and timeout < 0.001):
+        if timeout is not None and timeout < 0.001:
             return False
         return self.spin_longer(reading, length)
 
@@ -327,10 +332,13 @@ cdef class Member:
         self.passed_then = self.passed
         if not self.distance:
             return
-        if got < 2:
+        if self.on_trial:
+            self.on_trial = False
+        elif got < 2:
             self.distance, self.trials_off = 0, TRIALS_OFF
             return
-        self.distance = min(LONGEST_DISTANCE, 2 * self.distance)
+        else:
+            self.distance = min(LONGEST_DISTANCE, 2 * self.distance)
         for _turn in range(self.distance):
             uipc_pause()
 
@@ -338,34 +346,37 @@ cdef class Member:
         if self.trials_off:
             self.trials_off -= 1
         else:
-            self.distance = FIRST_DISTANCE
+            self.distance, self.on_trial = FIRST_DISTANCE, True
 
     cdef bint spin_longer(self, bint reading, size_t length) noexcept:
         """The same without the interpreter. It adapts: half as long after it was in vain, and not at all after that a
         few times, but for a longer look now and then, ever more seldom: the others may have become faster."""
-        cdef int64_t end, spin_ns = self.spin_ns
+        cdef bint probing = self.spin_ns < SHORTEST_SPIN
+        cdef int64_t now = now_ns(), spin_ns = PROBE if probing else self.spin_ns, end = now + spin_ns
         cdef int _turn
-        cdef bint ready = False
-        if spin_ns < SHORTEST_SPIN:
-            self.waits += 1
-            if self.waits < self.next_probe:
-                return False
-            self.waits, self.next_probe = 0, min(MOST_WAITS, self.next_probe * 2)
-            spin_ns = PROBE
+        cdef bint ready = False, longer = False
         self.users += 1
         with nogil:
-            end = now_ns() + spin_ns
-            while not ready and self.open and now_ns() < end:
+            while not ready and self.open:
+                if now >= end:
+                    if longer:
+                        break
+                    longer = True  # a large message is just being copied: that may take longer than a wake-up
+                    end += spin_ns * uipc_ring_in_work(&self.ring, reading) // PER_SPIN
                 for _turn in range(32):
                     if self.is_ready(reading, length):
                         ready = True
                         break
                     uipc_pause()
+                now = now_ns()
         self.leave()
         if ready:
-            self.spin_ns, self.next_probe = LONGEST_SPIN, FEWEST_WAITS
-        elif self.spin_ns >= SHORTEST_SPIN:
+            self.spin_ns, self.rest_ns = LONGEST_SPIN, FIRST_REST
+        elif probing:
+            self.rest_ns = min(LONGEST_REST, self.rest_ns * 2)
+        else:
             self.spin_ns //= 2
+        self.next_probe_ns = now + self.rest_ns
         return ready
 
     cdef inline bint is_ready(self, bint reading, size_t length) noexcept nogil:
@@ -784,6 +795,11 @@ cdef class Receiving(Member):
             data = self.attempt_now(how)
             if data is not None:
                 return data
+        if timeout is None and not self.blocked and not self.is_over():  # most waits end with their first sleep
+            self.sleep(True, 0, now_ns() + FIRST_SLEEP)
+            data = self.attempt_now(how)
+            if data is not None:
+                return data
         turn = Turn.__new__(Turn, self, how, 0)
         return waiting_module().wait(turn.attempt, turn.sleep, waiting_module().Deadline(timeout), self.name, False)
 
@@ -895,7 +911,7 @@ cdef class ReceiverCalls(Receiving):
             data = PyBytes_FromStringAndSize(NULL, message.length)
             into = PyBytes_AS_STRING(data)
             with nogil:
-                memcpy(into, message.bytes, message.length)
+                uipc_copy_and_take(into, message.bytes, message.length)
         finally:
             try:
                 self.finish(message, data is not None)

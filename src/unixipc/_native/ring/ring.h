@@ -92,6 +92,7 @@ int uipc_topic_readable(const struct uipc_ring *ring);
 /* Waiting: spin while these say no; then prepare, look again, and sleep on the bell's word while it has that value. */
 int uipc_queue_readable(const struct uipc_ring *ring);
 int uipc_queue_writable(const struct uipc_ring *ring, size_t length);
+uint32_t uipc_ring_in_work(const struct uipc_ring *ring, int reading); /* bytes of a message just being copied there */
 uint32_t uipc_bell_prepare(struct uipc_ring_bell *bell);
 void uipc_bell_ring(struct uipc_ring_bell *bell, int most);
 int uipc_ring_wait_for_lock(struct uipc_ring *ring, const struct timespec *deadline); /* after UIPC_BUSY */
