@@ -10,8 +10,8 @@ b'hello from the child'
 Exited(code=0)
 >>> reader.close()
 
-Rooms: `process`, `signals`, `pipe`, `pipeline`, `fifo`, `event`, `locks`, `sysv`, `posix`, `mapping`, `sockets`,
-`framing`, `codec`; their awaitable twins: `unixipc.aio`.
+Rooms: `process`, `signals`, `pipe`, `pipeline`, `fifo`, `event`, `locks`, `sysv`, `posix`, `mapping`, `robust`,
+`sockets`, `framing`, `codec`; their awaitable twins: `unixipc.aio`.
 Names that are a room and its main function at once (`pipe`, `pipeline`) are the function here;
 ``from unixipc.pipe import splice`` reaches the rest of the room.
 """
@@ -26,7 +26,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from . import aio as aio
     from . import codec as codec
-    from . import features, framing, inspector, locks, mapping, posix, signals, sockets, sysv
+    from . import features, framing, inspector, locks, mapping, posix, robust, signals, sockets, sysv
     from . import testing as testing
     from .event import EventFd
     from .fifo import Fifo
@@ -72,6 +72,7 @@ __all__ = [
     "posix",
     "process",
     "reap",
+    "robust",
     "signals",
     "sockets",
     "spawn",
@@ -87,6 +88,7 @@ _ROOMS = (
     "locks",
     "mapping",
     "posix",
+    "robust",
     "signals",
     "sockets",
     "sysv",

@@ -9,6 +9,7 @@
 /* A word in shared memory must mean the same to a process that was compiled without us: lock-free or nothing. */
 _Static_assert(ATOMIC_INT_LOCK_FREE == 2, "32-bit atomics must be lock-free to work between processes");
 _Static_assert(sizeof(_Atomic uint32_t) == 4, "an atomic word is the word");
+_Static_assert(ATOMIC_LLONG_LOCK_FREE == 2 && sizeof(_Atomic uint64_t) == 8, "64-bit atomics likewise");
 
 /* SYNC word-seen: pairs with the release store or read-modify-write of whoever changes the word. */
 static inline uint32_t uipc_load_acquire(const uint32_t *word) {
@@ -46,6 +47,35 @@ static inline int uipc_exchange_if(uint32_t *word, uint32_t *expected, uint32_t 
 
 static inline uint32_t uipc_exchange(uint32_t *word, uint32_t value) {
     return atomic_exchange_explicit((_Atomic uint32_t *)word, value, memory_order_seq_cst);
+}
+
+/* For who must be sure that of two, each of which writes one word and then reads the other's, one sees the other. */
+static inline uint32_t uipc_load_in_order(const uint32_t *word) {
+    return atomic_load_explicit((const _Atomic uint32_t *)word, memory_order_seq_cst);
+}
+
+static inline void uipc_fence_in_order(void) { atomic_thread_fence(memory_order_seq_cst); }
+
+static inline uint32_t uipc_or(uint32_t *word, uint32_t bits) {
+    return atomic_fetch_or_explicit((_Atomic uint32_t *)word, bits, memory_order_seq_cst);
+}
+
+/* Eight bytes at once. */
+static inline uint64_t uipc_load64(const uint64_t *word) {
+    return atomic_load_explicit((const _Atomic uint64_t *)word, memory_order_acquire);
+}
+
+static inline void uipc_store64(uint64_t *word, uint64_t value) {
+    atomic_store_explicit((_Atomic uint64_t *)word, value, memory_order_release);
+}
+
+static inline int uipc_exchange64_if(uint64_t *word, uint64_t *expected, uint64_t value) {
+    return atomic_compare_exchange_strong_explicit((_Atomic uint64_t *)word, expected, value, memory_order_seq_cst,
+                                                   memory_order_acquire);
+}
+
+static inline uint64_t uipc_add64(uint64_t *word, uint64_t more) {
+    return atomic_fetch_add_explicit((_Atomic uint64_t *)word, more, memory_order_relaxed);
 }
 
 /* Bytes that somebody may be changing meanwhile, one whole access each: torn as a block, never undefined. */
