@@ -19,8 +19,9 @@ pytestmark = pytest.mark.skipif(not NATIVE.is_dir(), reason="the C sources are i
 
 def build(tmp_path, name, sanitizer):
     program = tmp_path / name
-    code = NATIVE / f"{name}.c"
-    sources = [str(HERE / f"{name}_test.c"), *([str(code)] if code.exists() else [])]  # or it is all in its header
+    code, folder = NATIVE / f"{name}.c", NATIVE / name
+    parts = [code] if code.exists() else sorted(folder.glob("*.c"))  # or it is all in its header
+    sources = [str(HERE / f"{name}_test.c"), *map(str, parts)]
     flags = ["-g", "-O1", "-std=gnu11", "-Wall", "-Wextra", f"-fsanitize={sanitizer}", "-fno-sanitize-recover"]
     command = ["cc", *flags, f"-I{NATIVE}", *sources, "-pthread", "-o", str(program)]
     subprocess.run(command, check=True, timeout=100)
@@ -41,7 +42,7 @@ def sanitizer(request, tmp_path):
     return request.param
 
 
-@pytest.mark.parametrize("name", ["interrupt", "spawn", "seqlock", "sigbus"])
+@pytest.mark.parametrize("name", ["interrupt", "spawn", "seqlock", "sigbus", "robust"])
 def test_clean_under_the_sanitizer(name, sanitizer, tmp_path):
     done = subprocess.run(
         [build(tmp_path, name, sanitizer)], capture_output=True, text=True, timeout=100, env={**os.environ, **OPTIONS}

@@ -106,8 +106,11 @@ static uintptr_t behind(const struct uipc_hold *hold) {
 /* Something newer is before us in the list: find it, and let it point to the node behind ours. Its address. */
 static uintptr_t unlink_behind_another(uintptr_t node, uintptr_t next) {
     uintptr_t at = me.head->first;
+    struct uipc_hold *newest = me.newest; /* of those that we have not passed: both lists are in the same order */
     for (int most = 4096; most && at && at != (uintptr_t)me.head; most--) {
-        struct uipc_hold *own = own_hold_of(at, me.newest);
+        struct uipc_hold *own = own_hold_of(at, newest);
+        if (own)
+            newest = own->older;
         uintptr_t previous = at & ~(uintptr_t)1;
         at = own ? behind(own) : *(uintptr_t *)previous;
         if ((at & ~(uintptr_t)1) == node) {
