@@ -10,7 +10,7 @@ cimport cython
 from cpython.buffer cimport Py_buffer, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.errno cimport EBUSY, EINVAL, EPERM
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
-from libc.stdlib cimport calloc, free
+from libc.stdlib cimport calloc, free, malloc
 
 from unixipc._call import failure
 from unixipc._native.descriptor import waiting_module
@@ -117,6 +117,40 @@ cdef timespec next_look() noexcept nogil:
     cdef timespec result
     result.tv_sec, result.tv_nsec = at // 1000000000, at % 1000000000
     return result
+
+
+cdef struct Left:
+    # What a handle had when it was forgotten while another thread held the lock: in that thread's list until it releases
+    # it or ends, which the kernel must be able to read then.
+    uipc_hold *holds
+    uint32_t slots
+    Py_buffer view
+    Left *next
+
+cdef Left *all_left = NULL
+
+
+cdef bint in_any_list(uipc_hold *holds, uint32_t slots) noexcept:
+    cdef uint32_t i
+    for i in range(slots + 1):
+        if uipc_owner_is_in_use(&holds[i]):
+            return True
+    return False
+
+
+cdef void give_back_what_is_left() noexcept:
+    global all_left
+    cdef Left **at = &all_left
+    cdef Left *each
+    while at[0] != NULL:
+        each = at[0]
+        if in_any_list(each.holds, each.slots):
+            at = &each.next
+            continue
+        at[0] = each.next
+        free(each.holds)
+        PyBuffer_Release(&each.view)
+        free(each)
 
 
 @cython.auto_pickle(False)
@@ -266,13 +300,6 @@ cdef class RobustCalls:
                 return True
         return False
 
-    cdef bint in_any_list(self) noexcept:
-        cdef uint32_t i
-        for i in range(self.slots + 1):
-            if uipc_owner_is_in_use(&self.holds[i]):
-                return True
-        return False
-
     cdef void drop_mine(self) noexcept:
         cdef uint32_t i
         for i in range(self.slots + 1):
@@ -302,7 +329,9 @@ cdef class RobustCalls:
 
     cdef void unmap(self) noexcept:
         """Give the memory back, unless a thread still has a lock in it: it is in that thread's list then."""
-        if self.holds != NULL and not self.in_any_list():
+        if all_left != NULL:
+            give_back_what_is_left()
+        if self.holds != NULL and not in_any_list(self.holds, self.slots):
             free(self.holds)
             self.holds = NULL
         if self.has_view and self.holds == NULL:
@@ -313,6 +342,15 @@ cdef class RobustCalls:
         if self.lock != NULL and self.holds != NULL:
             self.drop_mine()
         self.unmap()
+        if self.holds != NULL:
+            self.leave_behind()
+
+    cdef void leave_behind(self) noexcept:
+        global all_left
+        cdef Left *left = <Left *>malloc(sizeof(Left))
+        if left != NULL:  # else it stays for ever
+            left.holds, left.slots, left.view, left.next = self.holds, self.slots, self.view, all_left
+            all_left = left
 
     def add_sleeper(self, wake):
         """Note what to call when this handle closes."""
@@ -345,14 +383,18 @@ cdef str described(uint32_t pid, str what):
     return f"process {pid} {what}" if pid else f"a process whose id is unknown {what}"
 
 
+cdef str place(int kind, Py_ssize_t offset):
+    return f"{KINDS[kind]} in memory at {offset}"
+
+
 def create_in(cls, int kind, uint32_t slots, memory, Py_ssize_t offset_bytes=0, name=None, bint or_attach=False):
     """Make one in zeroed memory, as an object of class `cls`; EEXIST if one is there, unless `or_attach`."""
     cdef RobustCalls made = cls.__new__(cls)
-    made.attach(memory, offset_bytes, name)
+    made.attach(memory, offset_bytes, name or place(kind, offset_bytes))
     if made.make(kind, slots, offset_bytes):
         if not or_attach:
             made.lock = NULL
-            raise failure(EEXIST, "futex(2)", name, "a robust lock is there already: attach() uses it, ensure() either")
+            raise failure(EEXIST, "futex(2)", made.name, "a robust lock is there already: attach() uses it, ensure() either")
         made.adopt(kind, offset_bytes)
     return made
 
@@ -360,7 +402,7 @@ def create_in(cls, int kind, uint32_t slots, memory, Py_ssize_t offset_bytes=0, 
 def attach_to(cls, int kind, memory, Py_ssize_t offset_bytes=0, name=None):
     """The one that is there, as an object of class `cls`."""
     cdef RobustCalls made = cls.__new__(cls)
-    made.attach(memory, offset_bytes, name)
+    made.attach(memory, offset_bytes, name or place(kind, offset_bytes))
     made.adopt(kind, offset_bytes)
     return made
 

@@ -2,7 +2,7 @@
 
 The kernel knows an owner by its thread, and all tasks of a loop are one thread. So the tries are made by the loop's
 thread, what sleeps is a thread that takes nothing, and which task has the lock is noted here: tasks exclude each other as
-threads do, by one handle and by two.
+threads do, by one handle and by two. Whichever task of the loop may release, as with the loop's own locks.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Condition", "Mutex", "RWLock", "Semaphore"]
 
-MOST_READERS = 64
+MOST_READERS = 63
 
 
 def _task() -> int:
@@ -53,10 +53,10 @@ def _mend(lock: Any, death: OwnerDied, repair: Repair) -> None:
         raise
 
 
-class _Mutual(_drive.Twin[Any]):
+class _Mutual(_drive.Twin[robust.Mutex | robust.Condition]):
     """A mutex, also the one of a condition."""
 
-    def __init__(self, sync: Any) -> None:
+    def __init__(self, sync: robust.Mutex | robust.Condition) -> None:
         super().__init__(sync)
         self._owner: int | None = None
 
@@ -68,12 +68,12 @@ class _Mutual(_drive.Twin[Any]):
     @property
     def holder(self) -> int | None:
         """The process that holds it, None for nobody. It may have changed by now."""
-        return self.sync.holder  # type: ignore[no-any-return]
+        return self.sync.holder
 
     @property
     def suspect(self) -> bool:
         """Whether a holder was killed, and nobody has called `recover` since."""
-        return self.sync.suspect  # type: ignore[no-any-return]
+        return self.sync.suspect
 
     def try_acquire(self) -> bool:
         """Hold it now; False if somebody has it. OwnerDied: held, and its last holder was killed."""
@@ -115,11 +115,8 @@ class _Mutual(_drive.Twin[Any]):
 
     def release(self) -> None:
         """Hold it no longer. It never waits, so it is not awaited. -- futex(2)"""
-        self.sync.check_open()
-        if self._owner != _task():
-            raise RuntimeError(f"{self!r} is not held by this task")
-        self._owner = None
         self.sync.release()
+        self._owner = None
 
     def recover(self) -> None:
         """Say that what it guards is sound again."""
@@ -410,11 +407,8 @@ class RWLock(_drive.Twin[robust.RWLock]):
 
     def release(self) -> None:
         """Write no longer. -- futex(2)"""
-        self.sync.check_open()
-        if self._writer != _task():
-            raise RuntimeError(f"{self!r} is not written by this task")
-        self._writer = None
         self.sync.release()
+        self._writer = None
 
     def try_acquire_shared(self) -> bool:
         """Read now; False if somebody writes or waits to, or all slots are taken."""
@@ -448,11 +442,9 @@ class RWLock(_drive.Twin[robust.RWLock]):
 
     def release_shared(self) -> None:
         """Read no longer. -- futex(2)"""
-        self.sync.check_open()
-        if _task() not in self._readers:
-            raise RuntimeError(f"{self!r} is not read by this task")
-        self._readers.remove(_task())
         self.sync.release_shared()
+        if self._readers:  # this task's, or the latest: they are as good as each other
+            self._readers.remove(_task() if _task() in self._readers else self._readers[-1])
 
     def recover(self) -> None:
         """Say that what it guards is sound again."""

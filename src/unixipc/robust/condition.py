@@ -99,4 +99,4 @@ class Condition(_placed.Placed, _robust.ConditionCalls):
         return result
 
     def __repr__(self) -> str:
-        return f"<Condition {self.name or 'in memory'} {state(self)}>"
+        return f"<Condition {self.name} {state(self)}>"

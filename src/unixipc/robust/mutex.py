@@ -69,7 +69,7 @@ class Mutex(_placed.Placed, _robust.MutexCalls):
         return _placed.Hold(self, self.acquire, self.release, timeout, repair)
 
     def __repr__(self) -> str:
-        return f"<Mutex {self.name or 'in memory'} {state(self)}>"
+        return f"<Mutex {self.name} {state(self)}>"
 
 
 def state(mutex: _robust.MutexCalls) -> str:

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["RWLock"]
 
-MOST_READERS = 64
+MOST_READERS = 63
+"""Usually: with the lock itself that is a page."""
 
 
 class RWLock(_placed.Placed, _robust.RWLockCalls):
@@ -88,7 +89,7 @@ class RWLock(_placed.Placed, _robust.RWLockCalls):
         return _placed.Hold(self, self.acquire, self.release, timeout, repair)
 
     def __repr__(self) -> str:
-        return f"<RWLock {self.name or 'in memory'} {_state(self)}>"
+        return f"<RWLock {self.name} {_state(self)}>"
 
 
 def _checked(readers: int) -> int:

@@ -66,7 +66,7 @@ class Semaphore(_placed.Placed, _robust.SemaphoreCalls):
 
     def __repr__(self) -> str:
         state = "closed" if self.closed else f"{self.value} of {self.permits} free"
-        return f"<Semaphore {self.name or 'in memory'} {state}>"
+        return f"<Semaphore {self.name} {state}>"
 
 
 def _checked(permits: int) -> int:
