@@ -24,6 +24,7 @@ QUESTIONS = (
     "file_locks",
     "sysv",
     "posix",
+    "robust",
     "imports",
     "cli",
 )
