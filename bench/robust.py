@@ -16,7 +16,12 @@ from .sysv import in_turns
 
 PAIR, WITH, PERMIT = "unixipc acquire + release", "unixipc with", "unixipc semaphore, acquire + release"
 READ = "unixipc reader, acquire + release"
-CALLS, C_PAIR, C_PTHREAD, C_SEMAPHORE = "two Python calls", "C owner word", "C robust pthread mutex", "C sem_wait + sem_post"
+CALLS, C_PAIR, C_PTHREAD, C_SEMAPHORE = (
+    "two Python calls",
+    "C owner word",
+    "C robust pthread mutex",
+    "C sem_wait + sem_post",
+)
 STDLIB, POSIX = "multiprocessing.Lock", "unixipc.posix.Semaphore"
 RING, C_RING, C_OWNER_RING, C_PTHREAD_RING = "unixipc", "C futex", "C owner word", "C robust pthread mutex"
 PAIRS, HANDS, ROUNDS, RING_ROUNDS = 20000, 4000, 20, 5
@@ -54,7 +59,7 @@ def our_read() -> Loop:
 
 
 def two_calls() -> Loop:
-    """What the interpreter takes for them: calls of the same kind that do nothing but look whether the handle is open."""
+    """What the interpreter takes for calls of the same kind that do nothing but look whether the handle is open."""
     mutex = kept(robust.Mutex.temporary())
     return in_turns(mutex.check_open, mutex.check_open)
 

@@ -226,14 +226,13 @@ async def test_a_dead_writer(memory):
 @in_both
 async def test_a_condition(memory):
     condition = await aio.robust.Condition.create(memory)
-    ball = 0
+    ball = [0]
 
     async def play(me):
-        nonlocal ball
         for _ in range(5):
             async with condition:
-                await condition.wait_for(lambda: ball == me, timeout=WAIT)
-                ball = 1 - me
+                await condition.wait_for(lambda: ball[0] == me, timeout=WAIT)
+                ball[0] = 1 - me
                 condition.notify_all()
 
     async with anyio.create_task_group() as tasks:
@@ -271,7 +270,9 @@ WAITING = {
 }
 
 
-@pytest.mark.parametrize(("kind", "method"), [(kind, each) for kind, names in WAITING.items() for each in sorted(names)])
+@pytest.mark.parametrize(
+    ("kind", "method"), [(kind, each) for kind, names in WAITING.items() for each in sorted(names)]
+)
 def test_a_waiting_method_is_awaitable_with_the_same_parameters(kind, method):
     ours, theirs = getattr(getattr(aio.robust, kind), method), getattr(getattr(robust, kind), method)
     assert inspect.iscoroutinefunction(ours)

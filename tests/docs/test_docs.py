@@ -76,9 +76,8 @@ def test_every_c_example_compiles(page, tmp_path):
         if language == "c":
             source = tmp_path / f"{number}.c"
             source.write_text(code)
-            subprocess.run(
-                ["cc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-c", source, "-o", os.devnull], check=True
-            )
+            flags = ["-std=gnu11", "-Wall", "-Wextra", "-Werror", f"-I{ROOT / 'src' / 'unixipc' / '_native'}"]
+            subprocess.run(["cc", *flags, "-c", source, "-o", os.devnull], check=True)
 
 
 def anchors(page: Path) -> set[str]:

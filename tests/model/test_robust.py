@@ -36,13 +36,16 @@ def test_no_permit_is_free_while_somebody_sleeps(tmp_path, options):
     prove(tmp_path, SLOTS, options, 1000)
 
 
-@pytest.mark.parametrize("options", ["P=3 S=2 R=1 KILLS=1 LOOK", "P=3 S=1 R=1 KILLS=1 LOOK", "P=3 S=2 R=1 KILLS=2 LOOK"])
+@pytest.mark.parametrize(
+    "options", ["P=3 S=2 R=1 KILLS=1 LOOK", "P=3 S=1 R=1 KILLS=1 LOOK", "P=3 S=2 R=1 KILLS=2 LOOK"]
+)
 def test_whoever_is_killed_every_permit_is_back(tmp_path, options):
     prove(tmp_path, SLOTS, options, 1000)
 
 
 @pytest.mark.parametrize(
-    "options", ["P=3 S=1 R=1 KILLS=1", "P=4 S=2 R=1 KEEP WITHOUT_PASS_ON", "P=3 S=1 R=1 LOOK_FIRST", "P=4 S=2 R=1 KEEP_NO_BIT"]
+    "options",
+    ["P=3 S=1 R=1 KILLS=1", "P=4 S=2 R=1 KEEP WITHOUT_PASS_ON", "P=3 S=1 R=1 LOOK_FIRST", "P=4 S=2 R=1 KEEP_NO_BIT"],
 )
 def test_what_the_permits_protocol_would_be_without_a_part_of_it(tmp_path, options):
     refute(tmp_path, SLOTS, options, ASLEEP_FOR_NOTHING)

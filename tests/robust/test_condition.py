@@ -89,7 +89,7 @@ def test_a_killed_waiter_s_notification_reaches_another(condition, memory, until
             memory.buffer[100] += 1
             condition.wait(timeout=WAIT)
 
-    for round in range(3):
+    for _round in range(3):
         with fork(wait) as victim:
             until(lambda: memory.buffer[100] == 1)
             children.start(wait)

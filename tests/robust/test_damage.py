@@ -1,4 +1,4 @@
-"""Whatever bytes others write into the locks: errors and time-outs, but never a crash, a hang or a wrong kind of error."""
+"""Whatever bytes others write into the locks: errors and time-outs, never a crash, a hang or a wrong kind of error."""
 
 from __future__ import annotations
 
@@ -101,7 +101,9 @@ def test_attaching_to_random_bytes(memory):
         for _ in range(chance.randrange(1, 6)):
             mutate(chance, memory)
         if turn % 2:  # an identity that is nearly right
-            struct.pack_into("=4sBBH", memory.buffer, 8, b"UIRB", 1, chance.randrange(6), chance.choice([0, 1, 9, 65535]))
+            struct.pack_into(
+                "=4sBBH", memory.buffer, 8, b"UIRB", 1, chance.randrange(6), chance.choice([0, 1, 9, 65535])
+            )
         for cls in (robust.Mutex, robust.Semaphore, robust.RWLock, robust.Condition):
             with contextlib.suppress(LayoutError):
                 cls.attach(memory).close()

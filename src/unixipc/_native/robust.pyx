@@ -8,7 +8,7 @@ back, and keeps it.
 
 cimport cython
 from cpython.buffer cimport Py_buffer, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
-from libc.errno cimport EBUSY, EINVAL, EPERM
+from libc.errno cimport EBUSY, EPERM
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free, malloc
 
@@ -120,8 +120,8 @@ cdef timespec next_look() noexcept nogil:
 
 
 cdef struct Left:
-    # What a handle had when it was forgotten while another thread held the lock: in that thread's list until it releases
-    # it or ends, which the kernel must be able to read then.
+    # What a handle had when it was forgotten while another thread held the lock: it is in that thread's list until the
+    # thread releases it or ends, and the kernel must be able to read it then.
     uipc_hold *holds
     uint32_t slots
     Py_buffer view
@@ -212,13 +212,15 @@ cdef class RobustCalls:
         cdef bint has_slots = kind == UIPC_SEMAPHORE or kind == UIPC_RWLOCK
         wrong = wrong_identity(kind, found)
         if wrong is None and (not 1 <= slots <= UIPC_ROBUST_MOST_SLOTS if has_slots else slots != 0):
-            wrong = LayoutError(f"slots of the {KINDS[kind]}", f"1..{UIPC_ROBUST_MOST_SLOTS}" if has_slots else 0, slots)
+            right = f"1..{UIPC_ROBUST_MOST_SLOTS}" if has_slots else 0
+            wrong = LayoutError(f"slots of the {KINDS[kind]}", right, slots)
         if wrong is not None:
             self.lock = NULL
             raise wrong
         if <Py_ssize_t>uipc_robust_size(slots) > self.view.len - offset:
             self.lock = NULL
-            raise LayoutError(f"memory of the {KINDS[kind]}", f"{uipc_robust_size(slots)} bytes", self.view.len - offset)
+            needed = f"{uipc_robust_size(slots)} bytes"
+            raise LayoutError(f"memory of the {KINDS[kind]}", needed, self.view.len - offset)
         return self.become(slots)
 
     cdef int become(self, uint32_t slots) except -1:
@@ -394,7 +396,8 @@ def create_in(cls, int kind, uint32_t slots, memory, Py_ssize_t offset_bytes=0, 
     if made.make(kind, slots, offset_bytes):
         if not or_attach:
             made.lock = NULL
-            raise failure(EEXIST, "futex(2)", made.name, "a robust lock is there already: attach() uses it, ensure() either")
+            hint = "a robust lock is there already: attach() or open() uses it, ensure() either"
+            raise failure(EEXIST, "futex(2)", made.name, hint)
         made.adopt(kind, offset_bytes)
     return made
 
@@ -787,7 +790,7 @@ cdef class RWLockCalls(RobustCalls):
         return uipc_rwlock_try_read(self.at(), self.holds + 1, self.slots, &self.last, anyway)
 
     def acquire_shared(self, timeout=None):
-        """Wait until nobody writes or waits to, and read with others. OwnerDied: reads; a writer was killed. -- futex(2)
+        """Wait until nobody writes or waits to, and read. OwnerDied: reads; a writer was killed. -- futex(2)
 
         OSError(EDEADLK): this thread writes. One that reads already may read once more, whoever waits.
         """

@@ -1,8 +1,8 @@
 """Awaitable robust locks. -- futex(2), set_robust_list(2)
 
 The kernel knows an owner by its thread, and all tasks of a loop are one thread. So the tries are made by the loop's
-thread, what sleeps is a thread that takes nothing, and which task has the lock is noted here: tasks exclude each other as
-threads do, by one handle and by two. Whichever task of the loop may release, as with the loop's own locks.
+thread, what sleeps is a thread that takes nothing, and which task has the lock is noted here: tasks exclude each other
+as threads do, by one handle and by two. Any task of the loop may release, as with the loop's own locks.
 """
 
 from __future__ import annotations

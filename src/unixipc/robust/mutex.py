@@ -35,8 +35,8 @@ class Mutex(_placed.Placed, _robust.MutexCalls):
     a file in /dev/shm): `create`, `open`, `ensure`; `temporary` for forked children. ``with mutex`` acquires and
     releases; nothing is closed by it but by `close`. Not recursive. Nothing orders those who wait.
 
-    Errors: TimeoutError, which names the holder; OwnerDied (with `pid`): **you hold it**, and its last holder was killed
-    half-way. Repair what it guards and call `recover`, or the one after you is told so again; `hold` does that for you.
+    Errors: TimeoutError, which names the holder; OwnerDied (with `pid`): **you hold it**, and its last holder was
+    killed half-way. Repair what it guards and call `recover`, or the one after you is told so again; `hold` does that for you.
     OSError(EDEADLK): this thread holds it; PermissionError: another thread has to release it; OSError(ENOSYS): not with
     this C library; LayoutError: the memory holds something else.
 

@@ -35,15 +35,15 @@ class RWLock(_placed.Placed, _robust.RWLockCalls):
     """Many readers (at most `readers`, 1 to 1024) or one writer, threads of any processes. 64 bytes, and 64 a reader.
 
     Where it can be, and how it is made: as `Mutex`. A waiting writer keeps new readers out, so writers do not starve
-    (writers that never pause starve readers). One that reads may read once more, but not write. ``with lock.reading()``,
-    ``with lock.writing()``; `acquire` and `release` are the writer's.
+    (writers that never pause starve readers). One that reads may read once more, but not write.
+    ``with lock.reading()``, ``with lock.writing()``; `acquire` and `release` are the writer's.
 
-    Errors: TimeoutError, which names who has it. OwnerDied (with `pid`): you have it, and a writer was killed half-way. A
-    writer repairs and calls `recover`; a reader gets OwnerDied too, and reads what may be half changed: it
+    Errors: TimeoutError, which names who has it. OwnerDied (with `pid`): you have it, and a writer was killed half-way.
+    A writer repairs and calls `recover`; a reader gets OwnerDied too, and reads what may be half changed: it
     releases, and writes. OSError(EDEADLK), RuntimeError, PermissionError, OSError(ENOSYS), LayoutError.
 
-    The five fates: **close** releases what this thread has, and is refused while another thread of the process has it by
-    this handle. **remove** takes the name. **fork**: the child has nothing. **exec** is as kill -9. **kill -9** of a
+    The five fates: **close** releases what this thread has, and is refused while another thread of the process has it
+    by this handle. **remove** takes the name. **fork**: the child has nothing. **exec** is as kill -9. **kill -9** of a
     reader leaves nothing behind; of a writer: OwnerDied for those who come next, until one has recovered it. Those who
     sleep notice within half a second.
     """

@@ -25,7 +25,7 @@ __all__ = ["Semaphore"]
 class Semaphore(_placed.Placed, _robust.SemaphoreCalls):
     """At most `permits` at a time (1 to 1024), threads of any processes. 64 bytes and 64 for each permit.
 
-    Where it can be, and how it is made: as `Mutex`. A permit belongs to the thread that took it, and that gives it back.
+    Where it can be, and how it is made: as `Mutex`. A permit belongs to the thread that took it.
     ``with semaphore.hold()``. It is not a counter: nothing can be released that was not acquired.
 
     Errors: TimeoutError, which names the holders; RuntimeError: this thread has no permit by this handle, and
@@ -51,7 +51,7 @@ class Semaphore(_placed.Placed, _robust.SemaphoreCalls):
 
     @classmethod
     def ensure(cls, where: str | Buffer, permits: int, offset_bytes: int = 0, *, mode: int = 0o600) -> Self:
-        """Use it, or make it if it is missing; one that is there keeps its number of permits. -- futex(2), shm_open(3)"""
+        """Use it, or make it; one that is there keeps its number of permits. -- futex(2), shm_open(3)"""
         return _placed.ensure(cls, cls.KIND, _checked(permits), where, offset_bytes, mode)
 
     @classmethod

@@ -11,8 +11,8 @@
  *   at 64 + 64 i                 |   zero, up to 64                                       (owner.h: 0 to 39)
  *
  *   identity   bytes "UIRB", version (1), kind, slots (uint16). Its one store makes the object out of zeros.
- *   mark       0: the state is sound. 1 << 32 | pid: the holder `pid` (0: unknown) was killed, and nobody has said since
- *              that the state is sound again.
+ *   mark       0: the state is sound. 1 << 32 | pid: the holder `pid` (0: unknown) was killed, and nobody has said
+ *              since that the state is sound again.
  *   changed    a futex word. Mutex: not used. Condition: the number of the last notification. Semaphore and
  *              reader-writer lock: bit 0: somebody sleeps or is about to; above it a number that changes when something
  *              was given up while bit 0 was set.
@@ -56,7 +56,9 @@ static inline uint64_t uipc_robust_identity(uint32_t kind, uint32_t slots) {
 
 static inline size_t uipc_robust_size(uint32_t slots) { return UIPC_ROBUST_BYTES * (1u + (size_t)slots); }
 
-static inline uint64_t uipc_robust_found(const struct uipc_robust *at) { return uipc_load64(&at->owner.of_the_lock[0]); }
+static inline uint64_t uipc_robust_found(const struct uipc_robust *at) {
+    return uipc_load64(&at->owner.of_the_lock[0]);
+}
 
 /* Whether all of it but the identity is zero. */
 static inline int uipc_robust_is_blank(const struct uipc_robust *at, uint32_t slots) {

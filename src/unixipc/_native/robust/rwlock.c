@@ -8,7 +8,8 @@ static int has_owner(const struct uipc_robust *lock) {
 static int state(const struct uipc_robust *lock) {
     if (uipc_robust_mark(lock))
         return EOWNERDEAD;
-    return uipc_load_acquire(&lock->owner.word) & FUTEX_OWNER_DIED && uipc_load_relaxed(&lock->writing) ? EOWNERDEAD : 0;
+    int died = (uipc_load_acquire(&lock->owner.word) & FUTEX_OWNER_DIED) != 0;
+    return died && uipc_load_relaxed(&lock->writing) ? EOWNERDEAD : 0;
 }
 
 int uipc_rwlock_try_read(struct uipc_robust *lock, struct uipc_hold *holds, uint32_t slots, uint32_t *at, int anyway) {
@@ -51,7 +52,7 @@ int uipc_rwlock_sleep_claim(struct uipc_robust *lock, struct uipc_hold *hold, co
 static int reader(const struct uipc_robust *lock, uint32_t slots) {
     int found = 0;
     for (uint32_t i = 0; i < slots; i++)
-        if (uipc_load_in_order(&lock->slot[i].owner.word) & FUTEX_TID_MASK) { /* SYNC readers: we are the owner before */
+        if (uipc_load_in_order(&lock->slot[i].owner.word) & FUTEX_TID_MASK) { /* SYNC readers: we own it */
             if (uipc_owner_held_here(&lock->slot[i].owner))
                 return EDEADLK;
             found = EBUSY;

@@ -1,4 +1,4 @@
-/* A short look before a sleep: what is given up within the time that a sleep and a wake-up cost is worth waiting for. */
+/* A short look before a sleep: what comes within the time that a sleep and a wake-up cost is worth waiting for. */
 #ifndef UIPC_SPIN_H
 #define UIPC_SPIN_H
 
