@@ -104,8 +104,8 @@ end_asleep:
 got:
 #ifndef WITHOUT_PASS_ON
 		if
-		:: atomic { slow && !ALL_TAKEN -> wake_one() }
-		:: !slow || ALL_TAKEN
+		:: atomic { slow && marked && !ALL_TAKEN -> wake_one() }
+		:: !slow || !marked || ALL_TAKEN
 		DIE
 		fi;
 #endif

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 from contextlib import asynccontextmanager
+from typing import Any
 
 import anyio
 
@@ -21,7 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from types import TracebackType
-    from typing import Any, Self, TypeAlias, TypeVar
+    from typing import Self, TypeAlias, TypeVar
 
     from typing_extensions import Buffer
 
@@ -53,8 +54,45 @@ def _mend(lock: Any, death: OwnerDied, repair: Repair) -> None:
         raise
 
 
-class _Mutual(_drive.Twin[robust.Mutex | robust.Condition]):
+class _Placed(_drive.Twin[Any]):
+    """What all have: a place."""
+
+    ROOM: Any
+
+    @classmethod
+    async def attach(cls, buffer: Buffer, offset_bytes: int = 0) -> Self:
+        """The one that is in this memory."""
+        return cls(cls.ROOM.attach(buffer, offset_bytes))
+
+    @classmethod
+    async def open(cls, name: str) -> Self:
+        """The one of this name."""
+        return cls(cls.ROOM.open(name))
+
+    def remove(self) -> None:
+        """Take the name away; who has the lock keeps it. -- shm_unlink(3)"""
+        self.sync.remove()
+
+
+class _Mutual(_Placed):
     """A mutex, also the one of a condition."""
+
+    sync: robust.Mutex | robust.Condition
+
+    @classmethod
+    async def create(cls, where: str | Buffer, offset_bytes: int = 0, *, mode: int = 0o600) -> Self:
+        """Make a new one in zeroed memory, or by name."""
+        return cls(cls.ROOM.create(where, offset_bytes, mode=mode))
+
+    @classmethod
+    async def ensure(cls, where: str | Buffer, offset_bytes: int = 0, *, mode: int = 0o600) -> Self:
+        """Use it, or make it if it is missing."""
+        return cls(cls.ROOM.ensure(where, offset_bytes, mode=mode))
+
+    @classmethod
+    async def temporary(cls) -> Self:
+        """One that this process and those it forks have."""
+        return cls(cls.ROOM.temporary())
 
     def __init__(self, sync: robust.Mutex | robust.Condition) -> None:
         super().__init__(sync)
@@ -122,10 +160,6 @@ class _Mutual(_drive.Twin[robust.Mutex | robust.Condition]):
         """Say that what it guards is sound again."""
         self.sync.recover()
 
-    def remove(self) -> None:
-        """Take the name away; who has the lock keeps it. -- shm_unlink(3)"""
-        self.sync.remove()
-
     @asynccontextmanager
     async def hold(self, timeout: float | None = None, repair: Repair = None) -> AsyncIterator[Self]:
         """For ``async with``. `repair` is called when the last holder was killed; if it returns, the state is sound."""
@@ -154,62 +188,14 @@ class Mutex(_Mutual):
     """One task or thread at a time; `unixipc.robust.Mutex`, awaitable. ``async with`` acquires and releases."""
 
     sync: robust.Mutex
-
-    @classmethod
-    async def create(cls, where: str | Buffer, offset_bytes: int = 0, *, mode: int = 0o600) -> Self:
-        """Make a new one in zeroed memory, or by name."""
-        return cls(robust.Mutex.create(where, offset_bytes, mode=mode))
-
-    @classmethod
-    async def attach(cls, buffer: Buffer, offset_bytes: int = 0) -> Self:
-        """The one that is in this memory."""
-        return cls(robust.Mutex.attach(buffer, offset_bytes))
-
-    @classmethod
-    async def open(cls, name: str) -> Self:
-        """The one of this name."""
-        return cls(robust.Mutex.open(name))
-
-    @classmethod
-    async def ensure(cls, where: str | Buffer, offset_bytes: int = 0, *, mode: int = 0o600) -> Self:
-        """Use it, or make it if it is missing."""
-        return cls(robust.Mutex.ensure(where, offset_bytes, mode=mode))
-
-    @classmethod
-    async def temporary(cls) -> Self:
-        """One that this process and those it forks have."""
-        return cls(robust.Mutex.temporary())
+    ROOM = robust.Mutex
 
 
 class Condition(_Mutual):
     """A mutex and a place to wait; `unixipc.robust.Condition`, awaitable."""
 
     sync: robust.Condition
-
-    @classmethod
-    async def create(cls, where: str | Buffer, offset_bytes: int = 0, *, mode: int = 0o600) -> Self:
-        """Make a new one in zeroed memory, or by name."""
-        return cls(robust.Condition.create(where, offset_bytes, mode=mode))
-
-    @classmethod
-    async def attach(cls, buffer: Buffer, offset_bytes: int = 0) -> Self:
-        """The one that is in this memory."""
-        return cls(robust.Condition.attach(buffer, offset_bytes))
-
-    @classmethod
-    async def open(cls, name: str) -> Self:
-        """The one of this name."""
-        return cls(robust.Condition.open(name))
-
-    @classmethod
-    async def ensure(cls, where: str | Buffer, offset_bytes: int = 0, *, mode: int = 0o600) -> Self:
-        """Use it, or make it if it is missing."""
-        return cls(robust.Condition.ensure(where, offset_bytes, mode=mode))
-
-    @classmethod
-    async def temporary(cls) -> Self:
-        """One that this process and those it forks have."""
-        return cls(robust.Condition.temporary())
+    ROOM = robust.Condition
 
     async def wait(self, timeout: float | None = None) -> None:
         """Give the mutex up, sleep until a notification, and hold it again, after a cancel too. -- futex(2)"""
@@ -244,23 +230,16 @@ class Condition(_Mutual):
         self.sync.notify_all()
 
 
-class Semaphore(_drive.Twin[robust.Semaphore]):
+class Semaphore(_Placed):
     """At most so many at a time; `unixipc.robust.Semaphore`, awaitable. The permits belong to the loop's thread."""
+
+    sync: robust.Semaphore
+    ROOM = robust.Semaphore
 
     @classmethod
     async def create(cls, where: str | Buffer, permits: int, offset_bytes: int = 0, *, mode: int = 0o600) -> Self:
         """Make a new one in zeroed memory, or by name."""
         return cls(robust.Semaphore.create(where, permits, offset_bytes, mode=mode))
-
-    @classmethod
-    async def attach(cls, buffer: Buffer, offset_bytes: int = 0) -> Self:
-        """The one that is in this memory."""
-        return cls(robust.Semaphore.attach(buffer, offset_bytes))
-
-    @classmethod
-    async def open(cls, name: str) -> Self:
-        """The one of this name."""
-        return cls(robust.Semaphore.open(name))
 
     @classmethod
     async def ensure(cls, where: str | Buffer, permits: int, offset_bytes: int = 0, *, mode: int = 0o600) -> Self:
@@ -310,13 +289,12 @@ class Semaphore(_drive.Twin[robust.Semaphore]):
             if not self.closed:
                 self.release()
 
-    def remove(self) -> None:
-        """Take the name away; who has the semaphore keeps it. -- shm_unlink(3)"""
-        self.sync.remove()
 
-
-class RWLock(_drive.Twin[robust.RWLock]):
+class RWLock(_Placed):
     """Many readers or one writer; `unixipc.robust.RWLock`, awaitable."""
+
+    sync: robust.RWLock
+    ROOM = robust.RWLock
 
     def __init__(self, sync: robust.RWLock) -> None:
         super().__init__(sync)
@@ -329,16 +307,6 @@ class RWLock(_drive.Twin[robust.RWLock]):
     ) -> Self:
         """Make a new one in zeroed memory, or by name."""
         return cls(robust.RWLock.create(where, offset_bytes, readers=readers, mode=mode))
-
-    @classmethod
-    async def attach(cls, buffer: Buffer, offset_bytes: int = 0) -> Self:
-        """The one that is in this memory."""
-        return cls(robust.RWLock.attach(buffer, offset_bytes))
-
-    @classmethod
-    async def open(cls, name: str) -> Self:
-        """The one of this name."""
-        return cls(robust.RWLock.open(name))
 
     @classmethod
     async def ensure(
@@ -449,10 +417,6 @@ class RWLock(_drive.Twin[robust.RWLock]):
     def recover(self) -> None:
         """Say that what it guards is sound again."""
         self.sync.recover()
-
-    def remove(self) -> None:
-        """Take the name away; who has the lock keeps it. -- shm_unlink(3)"""
-        self.sync.remove()
 
     @asynccontextmanager
     async def reading(self, timeout: float | None = None) -> AsyncIterator[Self]:

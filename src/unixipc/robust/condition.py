@@ -40,8 +40,8 @@ class Condition(_placed.Placed, _robust.ConditionCalls):
     """A mutex, and a place to sleep until a notification. 64 bytes (`size_bytes`) in shared memory, aligned to 64.
 
     Where it can be, and how it is made: as `Mutex`, whose methods it has. Who holds it may `wait`, which gives the
-    mutex up while it sleeps, and `notify`. A wait may end without a notification for it (so that none is lost with who is
-    killed): use `wait_for`, or look again.
+    mutex up while it sleeps, and `notify`. A wait may end without a notification for it (so that none is lost with who
+    is killed): use `wait_for`, or look again.
 
     Errors: those of `Mutex`; RuntimeError: it is not held. OwnerDied from a wait: you hold it again, and in between a
     holder was killed.

@@ -4,11 +4,12 @@
 >>> from unixipc.mapping import map_anonymous
 >>> with map_anonymous(4096) as memory:
 ...     mutex = robust.Mutex.create(memory, offset_bytes=128)
-...     with mutex, robust.Mutex.attach(memory, 128) as same:
-...         pass
-Traceback (most recent call last):
-OSError: [Errno 35] Resource deadlock avoided
->>> mutex.close()
+...     same = robust.Mutex.attach(memory, 128)      # in another process, as a rule
+...     with mutex:
+...         same.try_acquire()
+...     mutex.close(), same.close()
+False
+(None, None)
 """
 
 from __future__ import annotations
@@ -36,9 +37,9 @@ class Mutex(_placed.Placed, _robust.MutexCalls):
     releases; nothing is closed by it but by `close`. Not recursive. Nothing orders those who wait.
 
     Errors: TimeoutError, which names the holder; OwnerDied (with `pid`): **you hold it**, and its last holder was
-    killed half-way. Repair what it guards and call `recover`, or the one after you is told so again; `hold` does that for you.
-    OSError(EDEADLK): this thread holds it; PermissionError: another thread has to release it; OSError(ENOSYS): not with
-    this C library; LayoutError: the memory holds something else.
+    killed half-way. Repair what it guards and call `recover`, or the one after you is told so again; `hold` does
+    that for you. OSError(EDEADLK): this thread holds it; PermissionError: another thread has to release it;
+    OSError(ENOSYS): not with this C library; LayoutError: the memory holds something else.
 
     The five fates: **close** releases what this thread holds, and is refused while another thread of the process holds
     it by this handle. **remove** takes the name; the lock lives with who has it. **fork**: the child holds nothing.

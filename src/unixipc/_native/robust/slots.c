@@ -76,7 +76,7 @@ int uipc_permits_sleep(struct uipc_robust *lock, struct uipc_hold *holds, uint32
 }
 
 void uipc_permits_pass_on(struct uipc_robust *lock, uint32_t slots) {
-    if (has_free(lock, slots))
+    if (uipc_load_in_order(&lock->changed) & SOMEBODY_SLEEPS && has_free(lock, slots))
         uipc_futex_wake(&lock->changed, 1);
 }
 
