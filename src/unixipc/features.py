@@ -72,6 +72,12 @@ def _pass_pidfd() -> None:
         _socket.set_option(a.fileno(), "pass_pidfd", 1, None)
 
 
+def _robust_list() -> None:
+    from ._native import robust
+
+    robust.probe()
+
+
 _PROBES: dict[str, tuple[Callable[[], None], str]] = {
     "pidfd": (_pidfd, "Linux 5.4: processes as descriptors"),
     "pidfd_getfd": (_pidfd_getfd, "Linux 5.6: take a descriptor of another process"),
@@ -79,6 +85,7 @@ _PROBES: dict[str, tuple[Callable[[], None], str]] = {
     "pipe_nowait": (_pipe_nowait, "about Linux 6.4: pipes tried call by call, left blocking for others"),
     "peer_pidfd": (_peer_pidfd, "Linux 6.5: the peer of a socket as a pidfd"),
     "pass_pidfd": (_pass_pidfd, "Linux 6.5: the sender of a message as a pidfd"),
+    "robust_list": (_robust_list, "Linux with glibc, 64 bits: locks whose dead owner the kernel names"),
 }
 NAMES = tuple(_PROBES)
 """Every probe's name."""

@@ -8,10 +8,16 @@ import signal
 
 import pytest
 
-from unixipc import Killed, fork, map_anonymous, pipe
+from unixipc import Killed, features, fork, map_anonymous, pipe
 from unixipc.posix import remove_memory
 
 WAIT = 20
+
+
+@pytest.fixture(autouse=True)
+def _possible_here():
+    if (reason := features.why_not("robust_list")) is not None:
+        pytest.skip(reason)
 
 
 @pytest.fixture

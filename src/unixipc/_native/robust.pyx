@@ -11,6 +11,7 @@ from cpython.buffer cimport Py_buffer, PyBUF_WRITABLE, PyBuffer_Release, PyObjec
 from libc.errno cimport EBUSY, EPERM
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memset
 
 from unixipc._call import failure
 from unixipc._native.descriptor import waiting_module
@@ -56,6 +57,8 @@ cdef extern from "robust/spin.h" nogil:
     uint64_t uipc_robust_identity(uint32_t, uint32_t)
     int uipc_robust_create(uipc_robust *, uint32_t, uint32_t)
     uint64_t uipc_robust_mark(const uipc_robust *)
+    int uipc_owner_try(uipc_owner *, uipc_hold *, int)
+    int uipc_owner_release(uipc_hold *)
     int uipc_owner_wait(uipc_owner *, const timespec *)
     void uipc_owner_pass_on(uipc_owner *)
     int uipc_owner_is_mine(const uipc_hold *)
@@ -408,6 +411,21 @@ def attach_to(cls, int kind, memory, Py_ssize_t offset_bytes=0, name=None):
     made.attach(memory, offset_bytes, name or place(kind, offset_bytes))
     made.adopt(kind, offset_bytes)
     return made
+
+
+def probe():
+    """OSError(ENOSYS) if there can be no robust locks here. -- get_robust_list(2)"""
+    cdef uipc_owner *word = <uipc_owner *>calloc(1, sizeof(uipc_owner))
+    cdef uipc_hold hold
+    memset(&hold, 0, sizeof(hold))
+    if word == NULL:
+        raise MemoryError()
+    cdef int code = uipc_owner_try(word, &hold, 0)
+    if code == 0:
+        uipc_owner_release(&hold)
+    free(word)
+    if code:
+        raise failure(code, "get_robust_list(2)", None, HINTS.get(code))
 
 
 def size_bytes(uint32_t slots):

@@ -98,6 +98,9 @@ static struct uipc_hold *own_hold_of(uintptr_t node, struct uipc_hold *newest) {
  * was behind ours is one of its own mutexes, which may have left the list since. */
 static uintptr_t behind(const struct uipc_hold *hold) {
     uintptr_t known = hold->behind, told = (uintptr_t)hold->lock->next;
+#ifdef UIPC_OWNER_NESTED
+    told = known;
+#endif
     if (known == told || known == (uintptr_t)me.head || own_hold_of(known, hold->older))
         return known;
     return told;

@@ -16,6 +16,10 @@
  * each owner keeps the address of the node behind its own in private memory (`struct uipc_hold`). For the same reason a
  * lock is entered once at most in a thread's list, whatever its word says, and a hold is never used twice.
  *
+ * Each native module that is compiled with owner.c knows its own holds only; another's nodes are to it like the C
+ * library's. A module that releases all that it took before it returns (so nothing older than its locks leaves the list
+ * while it has them) is compiled with UIPC_OWNER_NESTED, and then believes no shared memory at all.
+ *
  * The kernel walks 2048 nodes and no further, so a thread holds UIPC_OWNER_MOST locks at most.
  */
 #ifndef UIPC_OWNER_H
