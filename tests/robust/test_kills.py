@@ -100,9 +100,8 @@ class World:
 
 def kill_at_random(kills, seed):
     world = World(seed)
-    before = 0
     while len(world.killed) < kills:
-        workers = [fork(world.work_for_ever, (seed, len(world.killed), i)[1] * 7 + i) for i in range(3)]
+        workers = [fork(world.work_for_ever, 1000 * seed + len(world.killed) + i) for i in range(3)]
         for worker in workers:
             try:  # while the others work on: they must not hang either
                 status = worker.wait(timeout=world.chance.random() * 0.01)
@@ -116,6 +115,7 @@ def kill_at_random(kills, seed):
                 world.under_mutex(world.repair)
         world.all_is_well()
     before = world.told
+    assert before, "some of them held something"
     world.all_is_well()
     assert world.told == before, "what was recovered stays sound"
     world.close()
