@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import inspect
+import random
 import threading
 
 import anyio
@@ -247,6 +248,43 @@ async def test_a_condition(memory):
         assert scope.cancelled_caught and condition.held
         condition.notify()
     condition.close()
+
+
+@in_both
+async def test_cancels_at_any_moment_lose_nothing(memory):
+    """Tasks and a thread; whoever was cancelled holds nothing, and nobody waits for a wake-up that it had."""
+    chance = random.Random(3)
+    mutex = await aio.robust.Mutex.create(memory)
+    semaphore = await aio.robust.Semaphore.create(memory, 2, 64)
+    lock = await aio.robust.RWLock.create(memory, 512, readers=4)
+    stop = threading.Event()
+    theirs = robust.Mutex.attach(memory), robust.Semaphore.attach(memory, 64), robust.RWLock.attach(memory, 512)
+
+    def disturb():
+        while not stop.is_set():
+            with theirs[0].hold(WAIT), theirs[1].hold(WAIT), theirs[2].writing(WAIT):
+                pass
+
+    async def work():
+        for _ in range(25):
+            hold = chance.choice([mutex.hold, semaphore.hold, lock.reading, lock.writing])
+            with anyio.move_on_after(chance.choice([0, 1e-4, 3e-4, 1e-3, 1])):
+                async with hold():
+                    await anyio.sleep(chance.choice([0, 1e-4]))
+
+    thread = threading.Thread(target=disturb)
+    thread.start()
+    try:
+        with anyio.fail_after(WAIT):
+            async with anyio.create_task_group() as tasks:
+                for _ in range(4):
+                    tasks.start_soon(work)
+    finally:
+        stop.set()
+        thread.join()
+    assert mutex.try_acquire() and semaphore.value == 2 and lock.try_acquire()
+    for each in (mutex, semaphore, lock, *theirs):
+        each.close()
 
 
 @in_both
