@@ -78,6 +78,25 @@ static int try_in_a_thread(struct uipc_robust *lock) {
     return in_thread_result;
 }
 
+/* Two mappings of one file: the same lock at two addresses. */
+static void one_lock_at_two_addresses(void) {
+    int fd = memfd_create("twice", 0);
+    struct uipc_robust *at[2];
+    struct uipc_hold hold[2] = {0}, another = {0};
+    check(fd >= 0 && ftruncate(fd, 4096) == 0);
+    for (int i = 0; i < 2; i++)
+        check((at[i] = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)) != MAP_FAILED);
+    struct uipc_robust *beside = shared(4096);
+    check(uipc_mutex_try(at[0], &hold[0], 0) == 0);
+    check(uipc_mutex_try(at[1], &hold[1], 0) == EDEADLK);
+    check(uipc_mutex_try(beside, &another, 0) == 0);
+    check(uipc_mutex_try(at[1], &hold[1], 0) == EDEADLK);
+    check(uipc_mutex_release(&hold[0]) == 0 && uipc_mutex_try(at[1], &hold[1], 0) == 0);
+    check(uipc_mutex_try(at[0], &hold[0], 0) == EDEADLK);
+    check(uipc_mutex_release(&hold[1]) == 0 && uipc_mutex_release(&another) == 0 && listed() == 0);
+    close(fd);
+}
+
 static void *release_once(void *hold) { return (void *)(intptr_t)uipc_mutex_release(hold); }
 
 static void one_owner_and_no_other(struct uipc_robust *lock) {
@@ -428,6 +447,7 @@ int main(void) {
     check(uipc_robust_create(rwlock, UIPC_RWLOCK, SLOTS) == 0);
     one_owner_and_no_other(one);
     a_thread_that_ends_is_a_dead_owner(one);
+    one_lock_at_two_addresses();
     any_order_among_the_c_library_s();
     all_are_marked_when_the_owner_is_killed();
     a_forked_child_holds_nothing();

@@ -65,6 +65,20 @@ def test_waiting_for_oneself_is_a_deadlock_and_said_so(mutex):
     assert not mutex.held
 
 
+def test_a_deadlock_by_another_mapping_is_one_too(name):
+    """By name each handle has a mapping of its own: the same lock at two addresses."""
+    one, two = robust.Mutex.create(name), robust.Mutex.open(name)
+    with one:
+        assert not two.try_acquire()
+        with pytest.raises(OSError) as caught:
+            two.acquire(timeout=WAIT)
+        assert caught.value.errno == errno.EDEADLK
+    with two:
+        pass
+    one.close()
+    two.close()
+
+
 def test_a_time_out_names_the_holder(mutex, victim):
     holder = victim(mutex.acquire)
     with pytest.raises(TimeoutError) as caught:

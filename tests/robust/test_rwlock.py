@@ -91,6 +91,18 @@ def test_deadlocks_with_oneself_are_refused(lock):
     assert not lock.held
 
 
+def test_a_deadlock_by_another_mapping_is_one_too(name):
+    one, two = robust.RWLock.create(name), robust.RWLock.open(name)
+    with one.reading(), pytest.raises(OSError) as caught:
+        two.acquire(timeout=WAIT)
+    assert caught.value.errno == errno.EDEADLK and one.writer is None
+    with one.writing(), pytest.raises(OSError) as caught:
+        two.acquire(timeout=WAIT)
+    assert caught.value.errno == errno.EDEADLK
+    one.close()
+    two.close()
+
+
 def test_a_dead_reader_is_stepped_over(lock, victim):
     victim(lock.acquire_shared, lock.acquire_shared).kill()
     with lock.writing(timeout=WAIT):

@@ -149,10 +149,23 @@ static void pop(struct uipc_hold *hold) {
     hold->lock = NULL;
 }
 
-int uipc_owner_held_here(const struct uipc_owner *lock) {
+static int is_in_my_list(const struct uipc_owner *lock) {
     for (struct uipc_hold *hold = me.newest; hold; hold = hold->older)
         if (hold->lock == lock)
             return 1;
+    return 0;
+}
+
+/* Also if it is mapped once more, at another address: then the ids are ours, and so are the neighbours. (The ids alone
+ * may be those of another pid namespace, where many a process is the first.) */
+int uipc_owner_held_here(const struct uipc_owner *lock) {
+    if ((uipc_load_relaxed(&lock->word) & FUTEX_TID_MASK) != me.id || me.newest == NULL)
+        return 0;
+    if (is_in_my_list(lock))
+        return 1;
+    for (struct uipc_hold *hold = me.newest; hold; hold = hold->older)
+        if (hold->lock->next == lock->next && hold->lock->previous == lock->previous)
+            return uipc_load_relaxed(&lock->pid) == me.pid;
     return 0;
 }
 
@@ -167,7 +180,7 @@ int uipc_owner_is_in_use(const struct uipc_hold *hold) {
 
 /* The word has no owner, but who can write there can say so of any lock: what is private decides. 0, or an errno. */
 static int refusal(const struct uipc_owner *lock, struct uipc_hold *hold) {
-    if (me.newest && uipc_owner_held_here(lock))
+    if (is_in_my_list(lock))
         return EDEADLK;
     if (hold->lock && uipc_owner_is_in_use(hold))
         return hold->thread == me.number ? EDEADLK : EBUSY;
@@ -192,7 +205,7 @@ static int take(struct uipc_owner *lock, struct uipc_hold *hold, uint32_t waiter
         if (uipc_exchange_if(&lock->word, &seen, wanted)) /* SYNC owner: what the last owner wrote is seen */
             return take_over(lock, hold, seen);
     }
-    return (seen & FUTEX_TID_MASK) == me.id && uipc_owner_held_here(lock) ? EDEADLK : EBUSY;
+    return uipc_owner_held_here(lock) ? EDEADLK : EBUSY;
 }
 
 int uipc_owner_try(struct uipc_owner *lock, struct uipc_hold *hold, int waited) {

@@ -77,7 +77,7 @@ int uipc_owner_is_mine(const struct uipc_hold *hold);
 /* Whether a thread of this process that is still alive holds it by this hold. */
 int uipc_owner_is_in_use(const struct uipc_hold *hold);
 
-/* Whether this thread holds the lock, by whichever hold. */
+/* Whether this thread holds the lock, by whichever hold and at whichever address. */
 int uipc_owner_held_here(const struct uipc_owner *lock);
 
 /* Whether anybody holds it now: its process in *pid (0 for nobody). A guess by the time that it is read. */
