@@ -23,8 +23,10 @@ RING = [*(NATIVE / "ring").glob("*.c"), NATIVE / "robust" / "owner.c"]
 
 def build(tmp_path, name, sanitizer):
     program = tmp_path / name
-    code = [NATIVE / f"{each}.c" for each in (name, *ALSO.get(name, ()))]
-    sources = [str(HERE / f"{name}_test.c"), *(str(each) for each in code if each.exists())]  # or all in its header
+    code, folder = NATIVE / f"{name}.c", NATIVE / name
+    also = [NATIVE / f"{each}.c" for each in ALSO.get(name, ())]
+    parts = [code] if code.exists() else sorted(folder.glob("*.c"))  # or it is all in its header
+    sources = [str(HERE / f"{name}_test.c"), *map(str, [*parts, *also])]
     if name == "queue":
         sources += map(str, RING)
     flags = ["-g", "-O1", "-std=gnu11", "-Wall", "-Wextra", f"-fsanitize={sanitizer}", "-fno-sanitize-recover"]
@@ -47,7 +49,7 @@ def sanitizer(request, tmp_path):
     return request.param
 
 
-@pytest.mark.parametrize("name", ["interrupt", "queue", "spawn", "seqlock", "sigbus", "latch"])
+@pytest.mark.parametrize("name", ["interrupt", "queue", "spawn", "seqlock", "sigbus", "latch", "robust"])
 def test_clean_under_the_sanitizer(name, sanitizer, tmp_path):
     done = subprocess.run(
         [build(tmp_path, name, sanitizer)], capture_output=True, text=True, timeout=100, env={**os.environ, **OPTIONS}

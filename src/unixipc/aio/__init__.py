@@ -19,7 +19,7 @@ try:
 except ModuleNotFoundError as _error:
     raise ModuleNotFoundError('unixipc.aio needs anyio: pip install "unixipc[aio]"', name="anyio") from _error
 
-from . import channel, framing, locks, mapping, posix, signals, sockets, sysv
+from . import channel, framing, locks, mapping, posix, robust, signals, sockets, sysv
 from .event import EventFd
 from .fifo import Fifo
 from .locks import FileLock, RecordLock
@@ -49,6 +49,7 @@ __all__ = [
     "pipe",
     "pipeline",
     "posix",
+    "robust",
     "signals",
     "sockets",
     "spawn",
