@@ -28,6 +28,7 @@ enum { PYTHON = 1, DONE = 2, MAPS = 4, UNMAPS = 8 };
     TWICE(F, openat, openat64, MINUS, PYTHON, -1)                                                                      \
     TWICE(F, fcntl, fcntl64, MINUS, 0, 1)                                                                              \
     TWICE(F, fstat, fstat64, MINUS, PYTHON, -1)                                                                        \
+    TWICE(F, lseek, lseek64, MINUS, 0, -1)                                                                             \
     TWICE(F, lstat, lstat64, MINUS, PYTHON, -1)                                                                        \
     TWICE(F, stat, stat64, MINUS, PYTHON, -1)                                                                          \
     TWICE(F, fstatat, fstatat64, MINUS, PYTHON, -1)                                                                    \
@@ -50,7 +51,7 @@ enum { PYTHON = 1, DONE = 2, MAPS = 4, UNMAPS = 8 };
     F(kill, MINUS, 0, -1) F(linkat, MINUS, 0, -1) F(listen, MINUS, 0, -1) F(madvise, MINUS, 0, -1)                     \
     F(memfd_create, MINUS, 0, -1) F(mkdir, MINUS, PYTHON, -1) F(mkfifo, MINUS, PYTHON, -1)                             \
     F(mkfifoat, MINUS, PYTHON, -1) F(mlock, MINUS, 0, -1) F(mprotect, MINUS, 0, -1) F(mq_getattr, MINUS, 0, -1)        \
-    F(mq_notify, MINUS, 0, -1) F(mq_open, MINUS, 0, -1) F(mq_receive, MINUS, 0, -1) F(mq_send, MINUS, 0, -1)           \
+    F(mq_notify, MINUS, 0, -1) F(mq_open, MINUS, 0, -1) F(mq_timedreceive, MINUS, 0, -1) F(mq_timedsend, MINUS, 0, -1) \
     F(mq_unlink, MINUS, 0, -1) F(mremap, MINUS, 0, -1) F(msgctl, MINUS, 0, 1) F(msgget, MINUS, 0, -1)                  \
     F(msgrcv, MINUS, 0, -1) F(msgsnd, MINUS, 0, -1) F(msync, MINUS, 0, -1) F(munlock, MINUS, 0, -1)                    \
     F(munmap, MINUS, DONE | UNMAPS, -1) F(pipe2, MINUS, 0, -1) F(prctl, MINUS, 0, 0)                                   \
@@ -64,7 +65,7 @@ enum { PYTHON = 1, DONE = 2, MAPS = 4, UNMAPS = 8 };
     F(sigaction, MINUS, 0, -1) F(signalfd, MINUS, 0, -1) F(sigpending, MINUS, 0, -1) F(sigqueue, MINUS, 0, -1)         \
     F(sigtimedwait, MINUS, 0, -1) F(sigwaitinfo, MINUS, 0, -1) F(socket, MINUS, 0, -1) F(socketpair, MINUS, 0, -1)     \
     F(splice, MINUS, 0, -1) F(tee, MINUS, 0, -1) F(timer_create, MINUS, 0, -1) F(timer_delete, MINUS, DONE, -1)        \
-    F(timer_settime, MINUS, 0, -1) F(unlink, MINUS, PYTHON, -1) F(unlinkat, MINUS, PYTHON, -1)                         \
+    F(timer_settime, MINUS, 0, -1) F(timerfd_create, MINUS, 0, -1) F(unlink, MINUS, PYTHON, -1) F(unlinkat, MINUS, PYTHON, -1)                         \
     F(unshare, MINUS, 0, -1) F(vmsplice, MINUS, 0, -1) F(waitpid, MINUS, 0, -1) F(write, MINUS, 0, -1)                 \
     F(malloc, NOTHING, 0, -1) F(calloc, NOTHING, 0, -1) F(syscall, MINUS, 0, 0)
 
@@ -76,7 +77,8 @@ static const struct { const char *name; enum how how; int flags, sub; } table[CO
 #define NAMED(name) {#name, SYS_##name},
 static const struct { const char *name; word number; } numbers[] = {
     NAMED(futex) NAMED(gettid) NAMED(tgkill) NAMED(waitid) NAMED(pidfd_open) NAMED(pidfd_getfd)
-    NAMED(pidfd_send_signal) NAMED(close_range) NAMED(rt_sigqueueinfo) NAMED(rt_tgsigqueueinfo)};
+    NAMED(pidfd_send_signal) NAMED(close_range) NAMED(rt_sigqueueinfo) NAMED(rt_tgsigqueueinfo)
+    NAMED(rt_sigtimedwait) NAMED(get_robust_list) NAMED(futex_waitv)};
 
 enum mode { OFF, RECORD, ARMED, STORM };
 struct entry { int which, role; word sub; };
@@ -265,11 +267,22 @@ void *calloc(size_t n, size_t size)
     return error ? (void *)failed(AT_calloc, error) : __libc_calloc(n, size);
 }
 
+/* Raw system calls of those that have a function count as the function's. */
+#define AS_FUNCTION(name) case SYS_##name: return AT_##name;
+static int function_of(word number)
+{
+    switch (number) {
+    AS_FUNCTION(fcntl) AS_FUNCTION(fstat)
+    default: return AT_syscall;
+    }
+}
+
 /* futex(2) has six arguments of its own. */
 word syscall(word number, word a, word b, word c, word d, word e, word f)
 {
     word v[6] = {number, a, b, c, d, e};
-    int error = fault(AT_syscall, kind_of(AT_syscall, v), __builtin_return_address(0));
+    int which = function_of(number);
+    int error = fault(which, kind_of(which, which == AT_syscall ? v : v + 1), __builtin_return_address(0));
     return error ? failed(AT_syscall, error) : ((call7)real[AT_syscall])(number, a, b, c, d, e, f);
 }
 

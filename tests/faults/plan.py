@@ -83,9 +83,10 @@ FAULTS: dict[str, tuple[int, ...]] = {
     "renameat": (EACCES,), "rmdir": (EBUSY,), "unlink": (EACCES,), "unlinkat": (EACCES,),
     "fork": (EAGAIN, ENOMEM), "clone": (EAGAIN, ENOMEM), "execve": (ENOMEM, EACCES), "kill": (EPERM,),
     "setpgid": (EPERM,), "setsid": (EPERM,), "prctl": (EINVAL,), "sigpending": (ENOMEM,),
-    "sigqueue": (EAGAIN,), "sigtimedwait": (EINVAL,), "timer_create": (EAGAIN, ENOMEM), "mq_open": (EMFILE, ENOSPC,
-    ENOMEM), "mq_getattr": (EBADF,), "mq_notify": (ENOMEM,),
-    "mq_receive": (EBADF,), "mq_send": (ENOMEM,), "mq_unlink": (EACCES,), "shm_open": (EMFILE, ENOMEM),
+    "sigqueue": (EAGAIN,), "syscall(rt_sigtimedwait)": (EINVAL,), "timer_create": (EAGAIN, ENOMEM),
+    "mq_open": (EMFILE, ENOSPC, ENOMEM), "mq_getattr": (EBADF,), "mq_notify": (ENOMEM,),
+    "mq_timedreceive": (EBADF,), "mq_timedsend": (ENOMEM,), "lseek": (errno.ESPIPE,),
+    "timerfd_create": (EMFILE, ENOMEM), "mq_unlink": (EACCES,), "shm_open": (EMFILE, ENOMEM),
     "shm_unlink": (EACCES,), "sem_init": (EINVAL,), "sem_post": (errno.EOVERFLOW,), "sem_getvalue": (EINVAL,),
     "sem_trywait": (EINVAL,), "sem_wait": (EINVAL,), "msgget": (ENOSPC, ENOMEM), "semget": (ENOSPC, ENOMEM),
     "shmget": (ENOSPC, ENOMEM), "msgctl": (EACCES,), "semctl": (EACCES,), "shmctl": (EACCES, ENOMEM),
@@ -108,19 +109,24 @@ NEVER = {
     "syscall(waitid)": "ECHILD and EINVAL are the caller's; a signal interrupts it",
     "syscall(futex)": "a signal interrupts it, and no other failure is possible for a word of ours",
     "syscall(gettid)": "cannot fail",
+    "syscall(get_robust_list)": "of the calling thread: cannot fail",
     "syscall(tgkill)": "the thread has ended: nobody is to be woken",
 }
 """Calls that do not fail, but for a signal or a program's mistake."""
 
-NOT_TRIED = {"unshare": "of the namespaces that the tests run in: without one they are skipped"}
+NOT_TRIED = {
+    "unshare": "of the namespaces that the tests run in: without one they are skipped",
+    "get_robust_list": "of channels, which have no scenario here",
+    "futex_waitv": "of awaited channels, which have no scenario here",
+}
 """What no scenario calls, and why."""
 
 INTERRUPTIBLE = {
-    "accept4", "connect", "fcntl(F_SETLKW)", "fcntl(F_OFD_SETLKW)", "flock", "mq_receive", "mq_send", "msgrcv",
-    "msgsnd",
+    "accept4", "connect", "fcntl(F_SETLKW)", "fcntl(F_OFD_SETLKW)", "flock", "mq_timedreceive",
+    "mq_timedsend", "msgrcv", "msgsnd",
     "poll", "posix_fallocate", "ppoll", "preadv2", "pwritev2", "read", "recv", "recvmsg", "semop", "sem_wait",
-    "send", "sendmsg", "sigtimedwait", "splice", "syscall(futex)", "syscall(waitid)", "tee", "vmsplice",
-    "write",
+    "send", "sendmsg", "splice", "syscall(futex)", "syscall(rt_sigtimedwait)", "syscall(waitid)", "tee",
+    "vmsplice", "write",
 }  # fmt: skip
 """What a signal may end: nobody may notice. (`open` of a FIFO too: its scenarios say so themselves.)"""
 
@@ -130,6 +136,9 @@ HARMLESS = {
     "free memchr memcmp memcpy memmove memset strlen strrchr snprintf": "memory only",
     "pthread_mutex_lock pthread_mutex_unlock pthread_once pthread_self pthread_equal": "fail only for misuse",
     "pthread_sigmask sigaddset sigdelset sigemptyset sigfillset sigismember": "fail only for a wrong number",
+    "timer_getoverrun timer_gettime timerfd_gettime": "fail only for a timer that is none",
+    "timerfd_settime": "fails only for a time that is none",
+    "sigaltstack": "a stack too small, or in use: tests/signals/test_stack.py makes both",
     "__assert_fail __cxa_finalize __errno_location __gmon_start__ __libc_current_sigrtmax __libc_current_sigrtmin "
     "__register_atfork pthread_atfork __stack_chk_fail _ITM_deregisterTMCloneTable _ITM_registerTMCloneTable "
     "__memcpy_chk __memset_chk __snprintf_chk __tls_get_addr": "the compiler's and the loader's own",

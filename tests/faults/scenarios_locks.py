@@ -110,7 +110,8 @@ def a_wait_for_a_process(world: World) -> None:
         writer.close()
         if reader.read(1, timeout=WAIT) == b"":
             world.child(child)
-        assert probe(file, kind="posix") is not None
+        found = probe(file, kind="posix")
+        assert found is None or found.pid == child.pid  # it keeps it for a moment only
         lock_range(file, kind="posix", timeout=WAIT)
         world.child(child)
 
@@ -157,6 +158,15 @@ def anonymous_memory(world: World) -> None:
 
 def write(memory) -> None:
     memory.buffer[:2] = b"ok"
+
+
+@scenario
+def a_lock_from_where_the_file_is_read(world: World) -> None:
+    with world.opened(world.file(b"12345678")) as file:
+        file.seek(3)
+        with hold(world, RecordLock(file, -2, 4, whence="current")) as lock:
+            assert lock.first_byte() == 1
+        lock.close()
 
 
 @scenario

@@ -7,7 +7,7 @@ from signal import SIGUSR1
 
 from world import WAIT, Soon, World, scenario
 
-from unixipc import fork, posix
+from unixipc import fork, map_anonymous, posix
 from unixipc.signals import blocked, handling, wait_for
 
 
@@ -61,6 +61,15 @@ def a_wait_for_a_posix_semaphore(world: World) -> None:
             semaphore.acquire(timeout=WAIT)
         semaphore.release()
         assert semaphore.wait_until_possible(timeout=WAIT) and semaphore.value == 1
+
+
+@scenario
+def a_semaphore_in_memory(world: World) -> None:
+    with map_anonymous(posix.Semaphore.SIZE_BYTES) as memory, posix.Semaphore.place(memory, 1) as semaphore:
+        with posix.Semaphore.attach(memory) as same:
+            same.acquire(timeout=WAIT)
+        semaphore.release()
+        assert semaphore.value == 1
 
 
 @scenario

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from errno import ENOMEM
 from functools import partial
 from signal import SIGKILL, SIGRTMIN, SIGTERM, SIGUSR1, SIGUSR2, pthread_kill, raise_signal, signal
 
@@ -15,6 +16,8 @@ from unixipc.process import auto_reap, death_signal, subreaper, wait_any
 from unixipc.signals import (
     Counter,
     SignalStream,
+    SignalTimer,
+    Timer,
     blocked,
     handling,
     pending,
@@ -168,6 +171,19 @@ def a_counted_signal(world: World) -> None:
 
 
 @scenario
+def a_timer_that_is_read(world: World) -> None:
+    with Timer(0.001) as timer:
+        assert timer.wait(timeout=WAIT) == 1 and timer.left() is None
+
+
+@scenario
+def a_timer_that_sends_a_signal(world: World) -> None:
+    with SignalStream(SIGRTMIN + 1) as stream, SignalTimer(SIGRTMIN + 1, 0.001, value=7) as timer:
+        info = stream.receive(timeout=WAIT)
+        assert (info.value, info.timer) == (7, timer.id)
+
+
+@scenario
 def a_sleep_with_another_mask(world: World) -> None:
     came = []
     with handling(SIGUSR1, lambda *_: came.append(1)), blocked(SIGUSR1):
@@ -181,5 +197,6 @@ TOLERATED = {
     "a_fork_with_a_death_signal": {("write", None): "the child ends its end then, and that tells as much"},
     "a_child_that_is_killed": {("fstat", None): A_LIST},
     "a_signal_sent": {("fstat", None): A_LIST},
+    "a_timer_that_sends_a_signal": {("ppoll", ENOMEM): "a first, short sleep: the wait that follows tells"},
     "a_counted_signal": {("write", None): "in a signal handler nobody can be told; the count is right"},
 }

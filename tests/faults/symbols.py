@@ -11,13 +11,14 @@ import pytest
 
 import unixipc
 
-__all__ = ["INTERPOSED", "RAW", "SOURCE", "asked_of_libc"]
+__all__ = ["AS_FUNCTIONS", "INTERPOSED", "RAW", "SOURCE", "asked_of_libc"]
 
 PACKAGE = Path(unixipc.__file__).parent
 SOURCE = Path(__file__).parents[2] / "src" / "unixipc"
 FAULTS_C = Path(__file__).with_name("faults.c").read_text()
 INTERPOSED = set(re.findall(r"\bF\((\w+), (?:MINUS|CODE|NOTHING)", FAULTS_C))
 RAW = set(re.findall(r"NAMED\((?!name\b)(\w+)\)", FAULTS_C))
+AS_FUNCTIONS = set(re.findall(r"AS_FUNCTION\((?!name\b)(\w+)\)", FAULTS_C))
 INTERPOSED |= {name for pair in re.findall(r"TWICE\(F, (\w+), (\w+),", FAULTS_C) for name in pair}
 
 

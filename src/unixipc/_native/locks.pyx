@@ -328,16 +328,18 @@ cdef class LockCalls:
     cdef int request(self, Opening opening, bint shared, bint sleep) noexcept nogil:
         """One system call: 0, or errno."""
         cdef int rc
-        if not (opening.ours or is_still_open(opening)):
-            return EBADF
+        cdef int gone = 0 if opening.ours else lost_file(opening)
+        if gone:
+            return gone
         if self.kind == FLOCK:
             rc = flock_call(opening.fd, (LOCK_SH if shared else LOCK_EX) | (0 if sleep else LOCK_NB))
             return 0 if rc == 0 else errno
         return set_range(opening.fd, self.kind, F_RDLCK if shared else F_WRLCK, opening.start, self.length, sleep)
 
     cdef int drop(self, Opening opening) noexcept nogil:
-        if not (opening.ours or is_still_open(opening)):
-            return EBADF
+        cdef int gone = 0 if opening.ours else lost_file(opening)
+        if gone:
+            return gone
         if self.kind != FLOCK:
             return set_range(opening.fd, self.kind, F_UNLCK, opening.start, self.length, False)
         return 0 if flock_call(opening.fd, LOCK_UN) == 0 else errno
@@ -672,10 +674,12 @@ cdef class LockCalls:
             self.sleepers.remove(wake)
 
 
-cdef bint is_still_open(Opening opening) noexcept nogil:
-    """Whether the caller's descriptor is still the file that it was: closed, the number may be another's by now."""
+cdef int lost_file(Opening opening) noexcept nogil:
+    """0 if the caller's descriptor is still the file that it was, else errno: closed, the number may be another's."""
     cdef stat_of found
-    return fstat_call(opening.fd, &found) == 0 and found.st_ino == opening.inode and found.st_dev == opening.device
+    if fstat_call(opening.fd, &found) < 0:
+        return errno
+    return 0 if found.st_ino == opening.inode and found.st_dev == opening.device else EBADF
 
 
 cdef int set_range(int fd, Kind kind, short access, long start, long length, bint sleep) noexcept nogil:

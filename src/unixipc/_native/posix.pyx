@@ -143,9 +143,13 @@ cdef extern from *:
     static sem_t *uipc_sem_unnamed(unsigned value)
     {
         sem_t *where = uipc_map(MAP_ANONYMOUS, -1);
-        if (where != NULL)
-            sem_init(where, 1, value);
-        return where;
+        int code;
+        if (where == NULL || sem_init(where, 1, value) == 0)
+            return where;
+        code = errno;
+        munmap(where, sizeof(sem_t));
+        errno = code;
+        return NULL;
     }
 
     /* Takes one and gives it back: nothing but a kill in between can lose it. */
@@ -694,8 +698,8 @@ def semaphore_in(cls, memory, Py_ssize_t offset, value=None):
     if <uintptr_t>where % sizeof(long):
         raise ValueError(f"a semaphore lies at a multiple of {sizeof(long)} bytes")
     made.name, made.temporary_one = f"semaphore at {offset} of {getattr(memory, 'name', None) or 'memory'}", True
-    if value is not None:
-        sem_init(<sem_t *>where, 1, initial)
+    if value is not None and sem_init(<sem_t *>where, 1, initial) != 0:
+        raise refused(errno, "sem_init(3)", made.name)
     made.word = <sem_t *>where
     made.at()
     return made
