@@ -38,6 +38,9 @@ POLICIES = ("wait", "refuse", "drop_oldest")
 
 cdef Py_ssize_t QUICK = 16384         # up to here a copy is shorter than giving the interpreter away
 cdef size_t MOST_BYTES = 1 << 18      # copied in one go while the end is locked
+cdef int CLOSE = 3                    # so few looks: we are chasing the other one
+cdef int FIRST_DISTANCE = 16, LONGEST_DISTANCE = 64  # pauses
+cdef int TRIALS_OFF = 200             # after one that brought nothing
 cdef int QUICK_LOOKS = 60             # with the interpreter in our hands
 cdef int64_t LONGEST_SPIN = 60000     # ns; what a wake-up costs, about
 cdef int64_t SHORTEST_SPIN = 4000
@@ -128,6 +131,8 @@ cdef class Member:
     cdef object size_of, encode_into, decode_view  # of codecs that can work in place
     cdef int64_t spin_ns, next_look_ns
     cdef bint may_spin
+    cdef int distance, trials_off  # pauses to keep from who is just before us; not to be tried so soon again
+    cdef uint32_t passed, passed_then  # messages, now and at the last wait
     cdef int64_t next_probe_ns, rest_ns  # without spinning: when to look longer again, and how long after that
     cdef bint blocked          # the last try found the end locked by somebody who is not running
     cdef uint32_t forked       # cheap to look at: set in a child
@@ -267,18 +272,40 @@ cdef class Member:
 
     cdef bint spin(self, bint reading, size_t length, object timeout) except -1:
         """Look whether it can be done now, for about as long as a wake-up would take: whether it can."""
-        cdef int _turn
-        if self.is_ready(reading, length):
-            return True
+        cdef int turn
         if not self.may_spin or (self.spin_ns < SHORTEST_SPIN and now_ns() < self.next_probe_ns):
-            return False
-        for _turn in range(QUICK_LOOKS):
-            uipc_pause()
+            return self.is_ready(reading, length)
+        self.keep_distance()
+        for turn in range(QUICK_LOOKS):
             if self.is_ready(reading, length):
+                if turn < CLOSE and not self.distance:
+                    self.try_distance()
                 return True
+            uipc_pause()
         if timeout is not None and timeout < 0.001:
             return False
         return self.spin_longer(reading, length)
+
+    cdef inline void keep_distance(self) noexcept:
+        """Who is just behind the other one gets one message for each cache line that it takes away from it. So it stays
+        back for a while, if that brings more than one at a time."""
+        cdef int _turn
+        cdef uint32_t got = self.passed - self.passed_then
+        self.passed_then = self.passed
+        if not self.distance:
+            return
+        if got < 2:
+            self.distance, self.trials_off = 0, TRIALS_OFF
+            return
+        self.distance = min(LONGEST_DISTANCE, 2 * self.distance)
+        for _turn in range(self.distance):
+            uipc_pause()
+
+    cdef inline void try_distance(self) noexcept:
+        if self.trials_off:
+            self.trials_off -= 1
+        else:
+            self.distance = FIRST_DISTANCE
 
     cdef bint spin_longer(self, bint reading, size_t length) noexcept:
         """The same without the interpreter. It adapts: half as long after it was in vain, and not at all after that a
@@ -479,6 +506,7 @@ cdef class SenderCalls(Member):
             return self.put_large(what, n)
         rc = uipc_queue_send(&self.ring, what, n)
         if rc == UIPC_OK:
+            self.passed += 1
             return True
         return self.not_put(rc)
 
@@ -577,6 +605,7 @@ cdef class SenderCalls(Member):
                 copied += PyBytes_GET_SIZE(each)
                 i += 1
             uipc_queue_end(&self.ring, min(i - begun, INT_MAX))
+            self.passed += i - begun
         if rc:
             self.not_put(rc)
         return i
@@ -813,6 +842,7 @@ cdef class ReceiverCalls(Receiving):
             raise
         uipc_queue_consume(&self.ring, message)
         uipc_queue_shut(&self.ring, True)
+        self.passed += 1
         return data
 
     cdef object take_large(self, uipc_message *message):
@@ -973,6 +1003,7 @@ cdef class SubscriberCalls(Receiving):
                     continue
                 uipc_topic_take(&self.ring, &message)
                 self.free()
+                self.passed += 1
             if data is not None:
                 return data
         return None
