@@ -15,6 +15,7 @@ from unixipc import (
     Process,
     RecordLock,
     aio,
+    channel,
     framing,
     locks,
     mapping,
@@ -120,6 +121,8 @@ BENEATH_LEASES = {"forget", "kind", "refuse_now", "sleep_until_break"}
 AS_GIVEN = {"path", "shared", "timeout"}  # what the constructor was told: `sync` has it
 BENEATH_POSIX = {"attributes", "register", "unregister", "send_or_none", "temporary_one", "acquire_in_kernel",
                  "look_in_kernel", "wait_until_possible"}  # fmt: skip
+AS_MADE = {"capacity_bytes", "when_full", "kind"}  # facts about the file: `sync` has them
+BENEATH_CHANNELS = {"forget", "facts", "topic_facts", "members", "subscribers", "check_memory"}
 WHOLE = [
     (signals.SignalStream, aio.signals.SignalStream, OF_THE_DESCRIPTOR),
     (signals.Counter, aio.signals.Counter, set()),
@@ -130,6 +133,12 @@ WHOLE = [
     (locks.Lease, aio.locks.Lease, OF_THE_DESCRIPTOR | BENEATH_LEASES),
     (posix.MessageQueue, aio.posix.MessageQueue, OF_THE_DESCRIPTOR | BENEATH_POSIX),
     (posix.Semaphore, aio.posix.Semaphore, BENEATH_POSIX),
+    (channel.Queue, aio.channel.Queue, OF_THE_DESCRIPTOR | AS_MADE),
+    (channel.Topic, aio.channel.Topic, OF_THE_DESCRIPTOR | AS_MADE),
+    (channel.Sender, aio.channel.Sender, BENEATH_CHANNELS),
+    (channel.Receiver, aio.channel.Receiver, BENEATH_CHANNELS),
+    (channel.Publisher, aio.channel.Publisher, BENEATH_CHANNELS),
+    (channel.Subscriber, aio.channel.Subscriber, BENEATH_CHANNELS),
 ]
 whole = pytest.mark.parametrize(("sync", "twin", "without"), WHOLE, ids=lambda each: getattr(each, "__name__", ""))
 

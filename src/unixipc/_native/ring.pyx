@@ -667,7 +667,7 @@ cdef class SenderCalls(Member):
         return loan
 
     def reserve(self, Py_ssize_t length_bytes, timeout=None):
-        """Wait for it. For ``with``: the bytes to write; they are sent at the end, or not at all after an error."""
+        """Wait for it. For ``with``: the bytes to write; sent at the end, or not at all after an error."""
         loan = self.try_reserve(length_bytes)
         if loan is not None:
             return loan
