@@ -25,11 +25,12 @@ QUESTIONS = (
     "sysv",
     "posix",
     "robust",
+    "channel",
     "imports",
     "cli",
 )
 RESULTS = Path(__file__).parent / "results"
-LONGEST_QUESTION_S = 300
+LONGEST_QUESTION_S = 600
 
 
 def ask(question: str, quick: bool) -> list[Report] | None:

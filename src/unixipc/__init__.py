@@ -11,7 +11,7 @@ Exited(code=0)
 >>> reader.close()
 
 Rooms: `process`, `signals`, `pipe`, `pipeline`, `fifo`, `event`, `locks`, `sysv`, `posix`, `mapping`, `robust`,
-`sockets`, `framing`, `codec`; their awaitable twins: `unixipc.aio`.
+`sockets`, `framing`, `channel`, `codec`; their awaitable twins: `unixipc.aio`.
 Names that are a room and its main function at once (`pipe`, `pipeline`) are the function here;
 ``from unixipc.pipe import splice`` reaches the rest of the room.
 """
@@ -25,6 +25,7 @@ from .process import Child, Continued, Exited, Killed, Process, Stopped, fork, r
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from . import aio as aio
+    from . import channel as channel
     from . import codec as codec
     from . import features, framing, inspector, locks, mapping, posix, robust, signals, sockets, sysv
     from . import testing as testing
@@ -81,6 +82,7 @@ __all__ = [
 
 _ROOMS = (
     "aio",
+    "channel",
     "codec",
     "features",
     "framing",

@@ -13,6 +13,7 @@ import os
 from ._call import failure
 from ._native import process as _process
 from ._native import socket as _socket
+from ._native import wait as _wait
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,14 +79,27 @@ def _robust_list() -> None:
     robust.probe()
 
 
+def _futex_waitv() -> None:
+    if not _wait.can_sleep_on_words():
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+
+def _leases() -> None:
+    with open("/proc/sys/fs/leases-enable") as enabled:
+        if enabled.read().strip() == "0":
+            raise OSError(errno.EPERM, "/proc/sys/fs/leases-enable is 0")
+
+
 _PROBES: dict[str, tuple[Callable[[], None], str]] = {
     "pidfd": (_pidfd, "Linux 5.4: processes as descriptors"),
     "pidfd_getfd": (_pidfd_getfd, "Linux 5.6: take a descriptor of another process"),
     "exit_status_after_reaping": (_exit_status_after_reaping, "Linux 6.15: a pidfd keeps the exit status"),
     "pipe_nowait": (_pipe_nowait, "about Linux 6.4: pipes tried call by call, left blocking for others"),
     "peer_pidfd": (_peer_pidfd, "Linux 6.5: the peer of a socket as a pidfd"),
+    "futex_waitv": (_futex_waitv, "Linux 5.16: one thread that sleeps for many tasks"),
     "pass_pidfd": (_pass_pidfd, "Linux 6.5: the sender of a message as a pidfd"),
     "robust_list": (_robust_list, "Linux with glibc, 64 bits: locks whose dead owner the kernel names"),
+    "leases": (_leases, "a kernel with CONFIG_FILE_LOCKING; some file systems have none all the same"),
 }
 NAMES = tuple(_PROBES)
 """Every probe's name."""

@@ -76,7 +76,7 @@ def test_every_c_example_compiles(page, tmp_path):
         if language == "c":
             source = tmp_path / f"{number}.c"
             source.write_text(code)
-            flags = ["-std=gnu11", "-Wall", "-Wextra", "-Werror", f"-I{ROOT / 'src' / 'unixipc' / '_native'}"]
+            flags = ["-std=gnu11", "-Wall", "-Wextra", "-Werror", f"-I{Path(unixipc.__file__).parent / '_native'}"]
             subprocess.run(["cc", *flags, "-c", source, "-o", os.devnull], check=True)
 
 

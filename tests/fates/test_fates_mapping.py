@@ -168,3 +168,51 @@ def test_kill_9_leaves_an_object_s_name(name):
     killed_while(lambda: SharedMemory.create(name, PAGE))
     with SharedMemory.open(name) as memory:
         memory.remove()
+
+
+def test_close_of_a_memory_file_leaves_what_is_mapped_and_sent():
+    with MemFd.create("x", PAGE) as file:
+        mapped = file.map()
+        other = MemFd(os.dup(file.fileno()))
+    for use in (file.fileno, file.map, lambda: file.seals, lambda: file.size_bytes, lambda: file.resize(1)):
+        with pytest.raises(ClosedError):
+            use()
+    with mapped, other, other.map() as again:
+        mapped.buffer[0] = 5
+        assert again.buffer[0] == 5
+
+
+def test_kill_9_of_one_user_of_a_memory_file_leaves_it_to_the_others():
+    with MemFd.create("x", PAGE) as file:
+
+        def write_half():
+            file.map().buffer[:3] = b"hal"
+
+        killed_while(write_half)
+        file.seal("write")
+        with file.map("r") as mapped:
+            assert bytes(mapped.buffer[:5]) == b"hal\0\0"
+
+
+def test_a_temporary_object_goes_with_its_last_user_even_after_kill_9():
+    before = set(os.listdir("/dev/shm"))
+    killed_while(lambda: SharedMemory.temporary(PAGE))
+    assert set(os.listdir("/dev/shm")) == before
+    with SharedMemory.temporary(PAGE) as memory:
+        with pytest.raises(FileNotFoundError, match="No such"):
+            memory.remove()
+
+        def write():
+            memory.map().buffer[0] = 3
+
+        killed_while(write)
+        with memory.map("r") as mapped:
+            assert mapped.buffer[0] == 3
+
+
+def test_close_keeps_an_object_s_handle_from_any_use(name):
+    with SharedMemory.create(name, PAGE) as memory:
+        memory.remove()
+    for use in (memory.fileno, memory.map, memory.remove, lambda: memory.size_bytes, lambda: memory.resize(1)):
+        with pytest.raises(ClosedError):
+            use()

@@ -6,6 +6,9 @@
  *   unlink NAME            shm_unlink
  *   trust FD               a memory file: 0 if it is sealed against all changes, and every byte is the first one's
  *   seal FD                F_SEAL_SHRINK and F_SEAL_GROW, after writing "C" to its start
+ *   get FD                 receive a memory file over the socket FD (SCM_RIGHTS), then as `trust`
+ *   give FD TEXT           make one with TEXT in it, seal it against all changes, send it over the socket FD
+ *   file PATH TEXT         map the file (MAP_SHARED), exchange its start with TEXT, msync; print what was there
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -14,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -51,6 +55,50 @@ static int trust(int fd)
     return ftruncate(fd, 0) == -1 && errno == EPERM ? 0 : 5;
 }
 
+union control {
+    struct cmsghdr header;
+    char room[CMSG_SPACE(sizeof(int))];
+};
+
+static int receive(int socket)
+{
+    char byte;
+    int fd = -1;
+    union control control;
+    struct iovec data = {&byte, 1};
+    struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    must(recvmsg(socket, &message, MSG_CMSG_CLOEXEC) == 1, "recvmsg");
+    struct cmsghdr *first = CMSG_FIRSTHDR(&message);
+    if (first && first->cmsg_level == SOL_SOCKET && first->cmsg_type == SCM_RIGHTS)
+        memcpy(&fd, CMSG_DATA(first), sizeof fd);
+    return fd;
+}
+
+static void give(int socket, const char *text)
+{
+    int fd = memfd_create("from C", MFD_CLOEXEC | MFD_ALLOW_SEALING), n = (int)strlen(text);
+    char byte = 'x';
+    union control control;
+    struct iovec data = {&byte, 1};
+    struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    must(fd >= 0 && write(fd, text, (size_t)n) == n, "memfd_create");
+    must(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) == 0, "F_ADD_SEALS");
+    memset(&control, 0, sizeof control);
+    struct cmsghdr *first = CMSG_FIRSTHDR(&message);
+    first->cmsg_level = SOL_SOCKET, first->cmsg_type = SCM_RIGHTS, first->cmsg_len = CMSG_LEN(sizeof fd);
+    memcpy(CMSG_DATA(first), &fd, sizeof fd);
+    must(sendmsg(socket, &message, 0) == 1, "sendmsg");
+}
+
+static void exchange(const char *path, const char *text)
+{
+    size_t size, n = strlen(text);
+    char *bytes = mapped(open(path, O_RDWR), PROT_READ | PROT_WRITE, &size);
+    fwrite(bytes, 1, n, stdout);
+    memcpy(bytes, text, n);
+    must(msync(bytes, size, MS_SYNC) == 0, "msync");
+}
+
 int main(int argc, char **argv)
 {
     size_t size;
@@ -71,6 +119,12 @@ int main(int argc, char **argv)
         must(shm_unlink(name) == 0, "unlink");
     } else if (strcmp(verb, "trust") == 0) {
         return trust(atoi(name));
+    } else if (strcmp(verb, "get") == 0) {
+        return trust(receive(atoi(name)));
+    } else if (strcmp(verb, "give") == 0) {
+        give(atoi(name), argv[3]);
+    } else if (strcmp(verb, "file") == 0) {
+        exchange(name, argv[3]);
     } else if (strcmp(verb, "seal") == 0) {
         char *bytes = mapped(atoi(name), PROT_READ | PROT_WRITE, &size);
         bytes[0] = 'C';

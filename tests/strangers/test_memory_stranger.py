@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from unixipc import Exited, MemFd, spawn
+from unixipc import Exited, MemFd, map_file, sockets, spawn
 from unixipc.posix import SharedMemory
 
 WAIT = 20
@@ -81,3 +81,44 @@ def test_A11_we_see_the_seals_of_c(stranger):
         assert file.seals == {"shrink", "grow"} and mapped.buffer[0] == ord("C")
         with pytest.raises(PermissionError):
             file.resize(1)
+
+
+def test_A11_c_is_sent_a_memory_file_over_a_socket_and_checks_its_seals(stranger):
+    for seals, ends in ((("shrink", "grow"), 3), (("shrink", "grow", "write"), 0)):
+        ours, theirs = sockets.pair()
+        with ours, theirs, MemFd.create("page", 2 * PAGE) as file:
+            file.seal(*seals)
+            with spawn([stranger("memory_peer"), "get", "5"], descriptors={5: theirs}) as child:
+                ours.send(b"x", descriptors=[file], timeout=WAIT)
+                assert child.wait(timeout=WAIT) == Exited(ends)
+
+
+def test_A11_we_are_sent_a_memory_file_by_c_and_trust_its_seals(stranger):
+    ours, theirs = sockets.pair()
+    with ours, theirs:
+        with spawn([stranger("memory_peer"), "give", "5", "from C"], descriptors={5: theirs}) as child:
+            got = ours.receive(10, max_descriptors=1, timeout=WAIT)
+            assert child.wait(timeout=WAIT) == Exited(0)
+        with MemFd(got.descriptors[0].detach()) as file:
+            assert file.name == "from C" and file.seals == {"shrink", "grow", "write", "seal"}
+            with file.map("r") as mapped:
+                assert bytes(mapped.buffer) == b"from C"
+            with pytest.raises(PermissionError):
+                file.map("rw")
+
+
+@pytest.mark.parametrize("offset", [0, 100])
+def test_A01_c_and_we_map_the_same_file(peer, tmp_path, offset):
+    path = tmp_path / "file"
+    path.write_bytes(b"on disk" + bytes(2 * PAGE))
+    with map_file(path, "rw", offset) as mapped, map_file(path, "copy") as ours_alone:
+        ours_alone.buffer[:7] = b"private"
+        assert peer("file", path, "from C!") == "on disk"
+        with map_file(path) as whole:
+            assert bytes(whole.buffer[:7]) == b"from C!"
+            mapped.buffer[:7] = b"from us"
+            assert bytes(whole.buffer[offset : offset + 7]) == b"from us"
+        if not offset:
+            assert peer("file", path, "again C") == "from us"
+            assert bytes(mapped.buffer[:7]) == b"again C"
+        assert bytes(ours_alone.buffer[:7]) == b"private"

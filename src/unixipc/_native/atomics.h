@@ -9,7 +9,6 @@
 /* A word in shared memory must mean the same to a process that was compiled without us: lock-free or nothing. */
 _Static_assert(ATOMIC_INT_LOCK_FREE == 2, "32-bit atomics must be lock-free to work between processes");
 _Static_assert(sizeof(_Atomic uint32_t) == 4, "an atomic word is the word");
-_Static_assert(ATOMIC_LLONG_LOCK_FREE == 2 && sizeof(_Atomic uint64_t) == 8, "64-bit atomics likewise");
 
 /* SYNC word-seen: pairs with the release store or read-modify-write of whoever changes the word. */
 static inline uint32_t uipc_load_acquire(const uint32_t *word) {
@@ -54,28 +53,84 @@ static inline uint32_t uipc_load_in_order(const uint32_t *word) {
     return atomic_load_explicit((const _Atomic uint32_t *)word, memory_order_seq_cst);
 }
 
-static inline void uipc_fence_in_order(void) { atomic_thread_fence(memory_order_seq_cst); }
+static inline uint32_t uipc_fetch_add(uint32_t *word, uint32_t n) {
+    return atomic_fetch_add_explicit((_Atomic uint32_t *)word, n, memory_order_seq_cst);
+}
 
-static inline uint32_t uipc_or(uint32_t *word, uint32_t bits) {
+static inline uint32_t uipc_fetch_or(uint32_t *word, uint32_t bits) {
     return atomic_fetch_or_explicit((_Atomic uint32_t *)word, bits, memory_order_seq_cst);
 }
 
-/* Eight bytes at once. */
-static inline uint64_t uipc_load64(const uint64_t *word) {
+static inline void uipc_fence_full(void) { atomic_thread_fence(memory_order_seq_cst); }
+
+/* Behind an exchange: no later load is made before it. On x86 every exchange is such a fence already. */
+static inline void uipc_fence_after_exchange(void) {
+#if defined(__x86_64__) || defined(__i386__)
+    atomic_signal_fence(memory_order_seq_cst);
+#else
+    atomic_thread_fence(memory_order_seq_cst);
+#endif
+}
+
+/* 64 bits, for positions and record heads. */
+_Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "64-bit atomics must be lock-free to work between processes");
+
+static inline uint64_t uipc_load64_acquire(const uint64_t *word) {
     return atomic_load_explicit((const _Atomic uint64_t *)word, memory_order_acquire);
 }
 
-static inline void uipc_store64(uint64_t *word, uint64_t value) {
+static inline uint64_t uipc_load64(const uint64_t *word) {
+    return atomic_load_explicit((const _Atomic uint64_t *)word, memory_order_relaxed);
+}
+
+static inline void uipc_store64_release(uint64_t *word, uint64_t value) {
     atomic_store_explicit((_Atomic uint64_t *)word, value, memory_order_release);
 }
 
-static inline int uipc_exchange64_if(uint64_t *word, uint64_t *expected, uint64_t value) {
-    return atomic_compare_exchange_strong_explicit((_Atomic uint64_t *)word, expected, value, memory_order_seq_cst,
+static inline void uipc_store64(uint64_t *word, uint64_t value) {
+    atomic_store_explicit((_Atomic uint64_t *)word, value, memory_order_relaxed);
+}
+
+static inline int uipc_exchange64_if(uint64_t *word, uint64_t expected, uint64_t value) {
+    return atomic_compare_exchange_strong_explicit((_Atomic uint64_t *)word, &expected, value, memory_order_seq_cst,
                                                    memory_order_acquire);
 }
 
-static inline uint64_t uipc_add64(uint64_t *word, uint64_t more) {
-    return atomic_fetch_add_explicit((_Atomic uint64_t *)word, more, memory_order_relaxed);
+static inline uint64_t uipc_add64(uint64_t *word, uint64_t n) {
+    return atomic_fetch_add_explicit((_Atomic uint64_t *)word, n, memory_order_relaxed);
+}
+
+/* In a loop that waits for another processor: let it have the memory, and its twin on this core the units. */
+static inline void uipc_pause(void) {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("isb" ::: "memory");
+#else
+    atomic_signal_fence(memory_order_seq_cst);
+#endif
+}
+
+/* Ask for a line of memory that another processor has written, in order to write it: it then gives it up altogether. */
+static inline void uipc_take_line(const void *line) {
+#if defined(__x86_64__)
+    __asm__ volatile("prefetchw %0" ::"m"(*(const char *)line)); /* where it is missing it does nothing */
+#else
+    __builtin_prefetch(line, 1);
+#endif
+}
+
+/* Copy what was written on another processor, and will be written there again: its next write to a line that is ours
+ * alone is one transfer, to a line that both have read it is a question to all processors first. Not
+ * for what is larger than a processor's own cache: that has lost those lines by then. */
+static inline void uipc_copy_and_take(char *to, const char *from, size_t n) {
+    enum { STEP = 2048, LINE = 64, LARGEST = 1 << 18 };
+    for (size_t most = n > LARGEST ? 0 : n; most > 2 * STEP; most -= STEP, n -= STEP, to += STEP, from += STEP) {
+        for (size_t i = 0; i < STEP; i += LINE)
+            uipc_take_line(from + STEP + i);
+        __builtin_memcpy(to, from, STEP);
+    }
+    __builtin_memcpy(to, from, n);
 }
 
 /* Bytes that somebody may be changing meanwhile, one whole access each: torn as a block, never undefined. */

@@ -2,14 +2,16 @@
 
 #include "atomics.h"
 #include "forward.h"
+#include "origin.h"
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 
 /* Never freed, as a handler in another thread may just have found it; used again once nobody is in it. */
 struct uipc_latch {
     _Atomic int users; /* the owner and the handlers at work: the last one out closes `fd` */
     _Atomic uint64_t count;
-    _Atomic int value, number;
+    _Atomic int value, number, ignored_before;
     int fd, shown;
     struct sigaction before;
     struct uipc_latch *next;
@@ -39,12 +41,13 @@ static void on_signal(int number, siginfo_t *info, void *context)
     int kept = errno;
     uint64_t one = 1;
     struct uipc_latch *latch = atomic_load(&counting[number]);
+    struct uipc_origin origin;
     (void)context;
     if (!latch || !enter(latch))
         return;
     if (atomic_load(&latch->number) == number) { /* else it has just become another signal's */
-        atomic_store_explicit(&latch->value, info->si_code == SI_QUEUE ? info->si_value.sival_int : 0,
-                              memory_order_relaxed);
+        uipc_origin_of_info(&origin, info);
+        atomic_store_explicit(&latch->value, origin.value, memory_order_relaxed);
         /* SYNC latch-count (release): who sees the count sees the value */
         atomic_fetch_add_explicit(&latch->count, 1, memory_order_release);
         if (latch->fd >= 0 && write(latch->fd, &one, sizeof one) < 0)
@@ -52,6 +55,14 @@ static void on_signal(int number, siginfo_t *info, void *context)
     }
     leave(latch);
     errno = kept;
+}
+
+/* Who closed the shown number himself may have another file there by now. */
+static int is_shown(const struct uipc_latch *latch)
+{
+    struct stat ours, there;
+    return fstat(latch->fd, &ours) == 0 && fstat(latch->shown, &there) == 0 && ours.st_dev == there.st_dev &&
+           ours.st_ino == there.st_ino;
 }
 
 /* A forked child counts for itself: its event counter is its own, and the parent's handlers are not at work here. */
@@ -70,7 +81,8 @@ static void in_the_child(void)
         if (own < 0)
             continue;
         dup3(own, each->fd, O_CLOEXEC);
-        dup3(own, each->shown, O_CLOEXEC);
+        if (is_shown(each))
+            dup3(own, each->shown, O_CLOEXEC);
         close(own);
         if (atomic_load(&each->count) && write(each->fd, &one, sizeof one) < 0)
             continue;
@@ -103,8 +115,10 @@ static int install(int number, struct uipc_latch *latch)
     sigemptyset(&ours.sa_mask);
     /* Counted before the handler is there, or its first signals would find nothing to count in. */
     atomic_store(&counting[number], latch);
-    if (sigaction(number, &ours, &latch->before) == 0)
+    if (sigaction(number, &ours, &latch->before) == 0) {
+        atomic_store(&latch->ignored_before, uipc_ignores(&latch->before));
         return 0;
+    }
     atomic_store(&counting[number], NULL);
     return errno;
 }
@@ -126,6 +140,7 @@ int uipc_latch_start(int number, int shown, struct uipc_latch **made)
     atomic_store(&latch->number, number);
     atomic_store(&latch->count, 0);
     atomic_store(&latch->value, 0);
+    atomic_store(&latch->ignored_before, 0);
     atomic_store(&latch->users, 1);
     error = install(number, latch);
     if (error)
@@ -146,6 +161,12 @@ void uipc_latch_stop(struct uipc_latch *latch)
 }
 
 int uipc_latch_is_on(int number) { return atomic_load(&counting[number]) != NULL; }
+
+int uipc_latch_ignored_before(int number)
+{
+    struct uipc_latch *latch = atomic_load(&counting[number]);
+    return latch && atomic_load(&latch->ignored_before);
+}
 
 /* SYNC latch-count (acquire) */
 uint64_t uipc_latch_count(struct uipc_latch *latch)

@@ -7,18 +7,25 @@ thread and back: those calls keep it.
 """
 
 cimport cython
-from cpython.buffer cimport Py_buffer, PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.buffer cimport Py_buffer, PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.long cimport PyLong_AsLong, PyLong_CheckExact
 from cpython.number cimport PyNumber_Index
+from cpython.unicode cimport PyUnicode_CheckExact, PyUnicode_FindChar, PyUnicode_GetLength, PyUnicode_ReadChar
 from libc.errno cimport EAGAIN, EINTR, EINVAL, errno
+from libc.stdint cimport uintptr_t
 from libc.stdlib cimport free, malloc
+from libc.string cimport memchr
 
 import os
 
-from unixipc._native.descriptor cimport FLAGGED, Descriptor
+from unixipc._native.descriptor cimport FLAGGED, Descriptor, new_object
 from unixipc._native.descriptor import waiting_module
-from unixipc.errors import ClosedError
+from unixipc._native.mapping cimport guard_memory, unguard_memory
+from unixipc.errors import ClosedError, LayoutError
+
+cdef extern from "Python.h":
+    bytes PyUnicode_EncodeFSDefault(object)
 
 cdef extern from *:
     """
@@ -47,6 +54,15 @@ cdef extern from *:
         return mq_notify(queue, how < 0 ? NULL : &event);
     }
 
+    /* The tries. With a deadline that is long past none waits, even where somebody who shares the open file description
+       (a child, a program that was given the descriptor) has taken O_NONBLOCK off it. */
+    static const struct timespec uipc_long_past = {0, 0};
+    static int uipc_mq_try_send(int queue, const char *body, size_t n, unsigned priority)
+    { return mq_timedsend(queue, body, n, priority, &uipc_long_past); }
+    static ssize_t uipc_mq_try_receive(int queue, char *body, size_t n, unsigned *priority)
+    { return mq_timedreceive(queue, body, n, priority, &uipc_long_past); }
+    static int uipc_not_now(int code) { return code == EAGAIN || code == ETIMEDOUT || code == EINTR; }
+
     /* The file that sem_open(3) would make, whole before anybody can see it, with exactly these permissions: by name
        alone one cannot tell later whether it is still the same. */
     static int uipc_sem_make(const char *path, unsigned mode, unsigned value)
@@ -73,6 +89,25 @@ cdef extern from *:
         return where == MAP_FAILED ? NULL : (sem_t *)where;
     }
 
+    /* Whether it is one that processes share. The C library hands this word to futex(2) as it finds it, and ends the
+       process (abort) when the kernel does not know it: glibc and musl for 64 bits both have it at byte 8. */
+    static int uipc_mark_of_shared;
+    static void uipc_learn_mark_of_shared(void)
+    {
+        sem_t fresh;
+        sem_init(&fresh, 1, 0);
+        uipc_mark_of_shared = ((const int *)&fresh)[2];
+    }
+    static int uipc_sem_is_shared(const sem_t *word)
+    {
+    #if UINTPTR_MAX > 0xffffffffu
+        return ((const volatile int *)word)[2] == uipc_mark_of_shared;
+    #else
+        (void)word;
+        return 1;
+    #endif
+    }
+
     /* Maps it and closes the descriptor; a shorter file would be SIGBUS at the first use. */
     static sem_t *uipc_sem_map(int fd)
     {
@@ -91,6 +126,12 @@ cdef extern from *:
         close(fd);
         errno = code;
         return where;
+    }
+
+    static int uipc_is_regular(int fd)
+    {
+        struct stat file;
+        return fstat(fd, &file) == 0 && S_ISREG(file.st_mode);
     }
 
     static sem_t *uipc_sem_open(const char *path)
@@ -121,8 +162,9 @@ cdef extern from *:
     ctypedef struct sem_t:
         pass
     int uipc_mq_open(const char *, int, unsigned, mq_attr *) nogil
-    int mq_send(int, const char *, size_t, unsigned) nogil
-    ssize_t mq_receive(int, char *, size_t, unsigned *) nogil
+    int uipc_mq_try_send(int, const char *, size_t, unsigned) nogil
+    ssize_t uipc_mq_try_receive(int, char *, size_t, unsigned *) nogil
+    bint uipc_not_now(int) nogil
     int mq_getattr(int, mq_attr *) nogil
     int uipc_mq_notify(int, int, int, int) nogil
     int mq_unlink(const char *) nogil
@@ -130,6 +172,9 @@ cdef extern from *:
     sem_t *uipc_sem_create(const char *, unsigned, unsigned) nogil
     sem_t *uipc_sem_unnamed(unsigned) nogil
     int uipc_sem_look(sem_t *) nogil
+    void uipc_learn_mark_of_shared()
+    int uipc_sem_is_shared(const sem_t *) nogil
+    int sem_init(sem_t *, int, unsigned) nogil
     int sem_trywait(sem_t *) nogil
     int sem_wait(sem_t *) nogil
     int sem_post(sem_t *) nogil
@@ -137,6 +182,7 @@ cdef extern from *:
     int munmap(void *, size_t) nogil
     int unlink(const char *) nogil
     int getpid() nogil
+    bint uipc_is_regular(int) nogil
     int shm_open(const char *, int, unsigned) nogil
     int shm_unlink(const char *) nogil
     int fchmod(int, unsigned) nogil
@@ -152,6 +198,8 @@ cdef enum:
     LONGEST_ON_STACK = 16384   # beyond it a copy takes longer than giving the interpreter away and back
     MOST_PRIORITY = 32767      # MQ_PRIO_MAX - 1
     MOST_VALUE = 0x7FFFFFFF    # SEM_VALUE_MAX
+
+uipc_learn_mark_of_shared()
 
 _refusal = None  # unixipc.posix._refusal, imported at the first refusal: it is no part of what a start must load
 
@@ -173,10 +221,28 @@ cdef inline long whole(number) except? -1:
 
 
 cdef bytes raw_name(name):
-    cdef bytes raw = os.fsencode(name)
-    if b"\0" in raw:
+    cdef bytes raw = PyUnicode_EncodeFSDefault(name) if PyUnicode_CheckExact(name) else os.fsencode(name)
+    if memchr(PyBytes_AS_STRING(raw), 0, PyBytes_GET_SIZE(raw)) != NULL:
         raise ValueError(f"a name has no NUL in it: {name!r}")
     return raw
+
+
+cdef int check_name(name, str call) except -1:
+    cdef Py_ssize_t n
+    if not isinstance(name, str):
+        raise TypeError(f"a name is a str, not {type(name).__name__}")
+    n = PyUnicode_GetLength(name)
+    if (n < 2 or PyUnicode_ReadChar(name, 0) != u"/" or PyUnicode_FindChar(name, u"/", 1, n, 1) >= 0
+            or PyUnicode_FindChar(name, 0, 1, n, 1) >= 0 or name == "/." or name == "/.."):
+        from unixipc.posix._refusal import bad_name
+        raise bad_name(call, name)
+    return 0
+
+
+def checked_name(name, str call not None):
+    """The name, if it is "/" and one word; else OSError(EINVAL)."""
+    check_name(name, call)
+    return name
 
 
 # queues ---------------------------------------------------------------------------------------------------------------
@@ -212,7 +278,7 @@ cdef class Message:
 
 
 cdef class QueueCalls(Descriptor):
-    """A queue's tries and waits; O_NONBLOCK is on its open file description, which is ours alone."""
+    """A queue's tries and waits. A try never waits, whoever changes O_NONBLOCK on the open file description."""
 
     cdef readonly Py_ssize_t max_message_bytes
     cdef readonly bint temporary_one    # its name was taken away at birth
@@ -242,17 +308,17 @@ cdef class QueueCalls(Descriptor):
     cdef int put_bytes(self, const char *body, Py_ssize_t n, unsigned int priority) except -1:
         cdef int rc, code, fd
         if n <= LONGEST_ON_STACK:
-            rc = mq_send(self.number(), body, n, priority)
+            rc = uipc_mq_try_send(self.number(), body, n, priority)
             code = errno
         else:
             fd = self.enter()
             with nogil:
-                rc = mq_send(fd, body, n, priority)
+                rc = uipc_mq_try_send(fd, body, n, priority)
                 code = errno
             self.leave()
         if rc == 0:
             return 0
-        if code == EAGAIN or code == EINTR:
+        if uipc_not_now(code):
             return EAGAIN
         raise refused(code, "mq_send(3)", self.name)
 
@@ -278,11 +344,11 @@ cdef class QueueCalls(Descriptor):
         cdef int code
         if self.max_message_bytes > LONGEST_ON_STACK:
             return self.take_large()
-        got = mq_receive(self.number(), small, sizeof(small), &priority)
+        got = uipc_mq_try_receive(self.number(), small, sizeof(small), &priority)
         if got >= 0:
             return message_of(priority, small, got)
         code = errno
-        if code == EAGAIN or code == EINTR:
+        if uipc_not_now(code):
             return None
         raise refused(code, "mq_receive(3)", self.name)
 
@@ -296,14 +362,14 @@ cdef class QueueCalls(Descriptor):
         try:
             fd = self.enter()
             with nogil:
-                got = mq_receive(fd, large, self.max_message_bytes, &priority)
+                got = uipc_mq_try_receive(fd, large, self.max_message_bytes, &priority)
                 code = errno
             self.leave()
             if got >= 0:
                 return message_of(priority, large, got)
         finally:
             free(large)
-        if code == EAGAIN or code == EINTR:
+        if uipc_not_now(code):
             return None
         raise refused(code, "mq_receive(3)", self.name)
 
@@ -367,14 +433,19 @@ def open_queue(cls, name, int flags, unsigned int mode=0, long max_messages=0, l
     cdef int fd = uipc_mq_open(raw, flags | O_NONBLOCK | O_CLOEXEC, mode, wanted)
     if fd < 0:
         raise refused(errno, "mq_open(3)", name)
-    if temporary:
-        mq_unlink(raw)
     queue.fill(fd, label, FLAGGED)
+    cdef int code
+    if temporary and mq_unlink(raw) < 0:
+        code = errno
+        Descriptor.close(queue)
+        raise refused(code, "mq_unlink(3)", name)
     queue.temporary_one = temporary
     if flags & O_CREAT and flags & O_EXCL:
         fchmod(fd, mode)  # the umask took some
     if mq_getattr(fd, &attr) < 0:
-        raise refused(errno, "mq_getattr(3)", name)
+        code = errno
+        Descriptor.close(queue)
+        raise refused(code, "mq_getattr(3)", name)
     queue.max_message_bytes = attr.mq_msgsize
     return queue
 
@@ -394,16 +465,26 @@ cdef class SemaphoreCalls:
     cdef sem_t *word
     cdef readonly object name
     cdef readonly bint temporary_one    # it never had a name
+    cdef Py_buffer memory  # whose bytes the word is, if `lent`: they stay as long as we have them
+    cdef bint lent
+    cdef void *guard       # of a named one: whoever may write to its file can make it shorter
     cdef int users         # calls under way without the interpreter's lock: the word stays mapped for them
     cdef int users_in      # the process whose calls and sleepers those are: a forked one starts anew
     cdef bint doomed
     cdef list sleepers
     cdef object __weakref__
 
-    cdef sem_t *at(self) except NULL:
+    cdef sem_t *open_word(self) except NULL:
         if self.word == NULL or self.doomed:
             raise ClosedError(f"{type(self).__name__} {self.name or ''} is closed".replace("  ", " "))
         return self.word
+
+    cdef sem_t *at(self) except NULL:
+        """The word, to be used now: its bytes are a semaphore's. (It is zeros once its file is made shorter.)"""
+        cdef sem_t *word = self.open_word()
+        if not uipc_sem_is_shared(word):
+            raise LayoutError(str(self.name), "a semaphore that processes share", "other bytes")
+        return word
 
     @property
     def closed(self):
@@ -412,7 +493,7 @@ cdef class SemaphoreCalls:
 
     def check_open(self):
         """`ClosedError` once this handle is closed."""
-        self.at()
+        self.open_word()
 
     def try_acquire(self):
         """Take one from the value now; False if it is 0. -- sem_trywait(3)"""
@@ -483,7 +564,13 @@ cdef class SemaphoreCalls:
     cdef void unmap(self) noexcept:
         cdef sem_t *word = self.word
         self.word = NULL
-        if word != NULL:
+        if self.guard != NULL:
+            unguard_memory(self.guard)
+            self.guard = NULL
+        if self.lent:
+            self.lent = False
+            PyBuffer_Release(&self.memory)
+        elif word != NULL:
             munmap(word, sizeof(sem_t))
 
     def close(self):
@@ -512,7 +599,7 @@ cdef class SemaphoreCalls:
             self.sleepers.remove(wake)
 
     def __enter__(self):
-        self.at()
+        self.open_word()
         return self
 
     def __exit__(self, *exception):
@@ -535,13 +622,18 @@ cdef class Hold:
         self.semaphore, self.timeout = semaphore, timeout
 
     def __enter__(self):
-        if sem_trywait(self.semaphore.at()) != 0:
+        if sem_trywait(self.at()) != 0:
             self.semaphore.acquire(self.timeout)
         return self.semaphore
 
     def __exit__(self, kind, error, where):
-        if sem_post(self.semaphore.at()) != 0:
+        if sem_post(self.at()) != 0:
             self.semaphore.release()
+
+    cdef sem_t *at(self) except NULL:
+        if self.semaphore is None:
+            raise RuntimeError("hold() of a semaphore makes these")
+        return self.semaphore.at()
 
 
 cdef bytes semaphore_path(name):
@@ -569,6 +661,9 @@ def open_semaphore(cls, name, int flags=0, unsigned int mode=0, value=0):
     made.word = uipc_sem_create(path, mode, initial) if flags & O_CREAT else uipc_sem_open(path)
     if made.word == NULL:
         raise refused(errno, "sem_open(3)", name)
+    made.guard = guard_memory(made.word, sizeof(sem_t))
+    if not uipc_sem_is_shared(made.word):
+        raise refused(EINVAL, "sem_open(3)", name)
     return made
 
 
@@ -583,6 +678,29 @@ def unnamed_semaphore(cls, value):
     return made
 
 
+SEMAPHORE_BYTES = sizeof(sem_t)
+
+
+def semaphore_in(cls, memory, Py_ssize_t offset, value=None):
+    """The semaphore in these bytes, made there if it has a `value`, as an object of class `cls`. -- sem_init(3)"""
+    cdef SemaphoreCalls made = cls.__new__(cls)
+    cdef unsigned int initial = 0 if value is None else checked_value(value, None)
+    cdef char *where
+    PyObject_GetBuffer(memory, &made.memory, PyBUF_WRITABLE)
+    made.lent = True
+    if offset < 0 or offset > made.memory.len - <Py_ssize_t>sizeof(sem_t):
+        raise ValueError(f"a semaphore's {SEMAPHORE_BYTES} bytes from {offset} on are not within {made.memory.len}")
+    where = <char *>made.memory.buf + offset
+    if <uintptr_t>where % sizeof(long):
+        raise ValueError(f"a semaphore lies at a multiple of {sizeof(long)} bytes")
+    made.name, made.temporary_one = f"semaphore at {offset} of {getattr(memory, 'name', None) or 'memory'}", True
+    if value is not None:
+        sem_init(<sem_t *>where, 1, initial)
+    made.word = <sem_t *>where
+    made.at()
+    return made
+
+
 def unlink_semaphore(name):
     """Take the name away. -- sem_unlink(3)"""
     if unlink(semaphore_path(name)) < 0:
@@ -591,9 +709,24 @@ def unlink_semaphore(name):
 
 # shared memory --------------------------------------------------------------------------------------------------------
 
-def open_memory(cls, name, int flags, unsigned int mode=0):
-    """The object of this name as a descriptor of class `cls`. -- shm_open(3)"""
-    cdef Descriptor made = cls.__new__(cls)
+def open_memory(cls, name, bint readonly):
+    """The object of this name as a descriptor of class `cls`; OSError(EINVAL) for what is no name. -- shm_open(3)"""
+    cdef Descriptor made
+    check_name(name, "shm_open(3)")
+    made = opened_memory(cls, name, (O_RDONLY if readonly else O_RDWR) | O_NONBLOCK, 0)  # a FIFO would wait for others
+    if not uipc_is_regular(made.fd):
+        made.close()
+        raise refused(EINVAL, "shm_open(3)", name)
+    return made
+
+
+def open_any_memory(cls, name, int flags, unsigned int mode=0):
+    """The same with the C library's flags, and with names as it takes them; a new one has exactly this mode."""
+    return opened_memory(cls, name, flags, mode)
+
+
+cdef object opened_memory(cls, name, int flags, unsigned int mode):
+    cdef Descriptor made = new_object(cls, ())
     cdef bytes raw = raw_name(name)
     cdef int fd = shm_open(raw, flags | O_CLOEXEC, mode)
     if fd < 0:

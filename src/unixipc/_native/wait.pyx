@@ -4,8 +4,8 @@
 cimport cython
 from cpython.buffer cimport Py_buffer, PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.exc cimport PyErr_CheckSignals
-from libc.errno cimport EAGAIN, EINTR, ETIMEDOUT, errno
-from libc.stdint cimport int64_t, uint32_t, uintptr_t
+from libc.errno cimport EAGAIN, EINTR, EINVAL, ETIMEDOUT, errno
+from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport free, malloc
 
 from unixipc._native.descriptor cimport Descriptor, refused
@@ -48,6 +48,13 @@ cdef extern from "interrupt.h" nogil:
 cdef extern from "futex.h" nogil:
     int uipc_futex_wait(uint32_t *, uint32_t, const timespec *)
     int uipc_futex_wake(uint32_t *, int)
+    struct uipc_waited:
+        uint64_t expected, word
+        uint32_t flags, zero
+    int uipc_futex_wait_any(uipc_waited *, unsigned, const timespec *)
+    enum:
+        UIPC_MOST_WAITED
+        UIPC_WAITED_32
 
 cdef extern from "atomics.h" nogil:
     uint32_t uipc_load_acquire(const uint32_t *)
@@ -150,7 +157,8 @@ def ready_now(Descriptor descriptor, short events):
     cdef pollfd one
     cdef timespec zero = as_timespec(0)
     one.fd, one.events, one.revents = descriptor.number(), events, 0
-    ppoll(&one, 1, &zero, NULL)
+    if ppoll(&one, 1, &zero, NULL) < 0 and errno != EINTR:  # a pending signal: nothing was ready
+        raise refused(errno, "ppoll(2)", descriptor.name)
     return one.revents
 
 
@@ -226,6 +234,36 @@ cdef class Word:
         PyErr_CheckSignals()
         if code not in (0, EAGAIN, EINTR, ETIMEDOUT):
             raise refused(code, "futex(2)", "word")
+
+
+MOST_WORDS = UIPC_MOST_WAITED
+
+
+def sleep_on_words(tuple pairs, int64_t until_ns):
+    """Sleep while each ``(word, value)`` holds, at most until `until_ns` (-1: for ever). -- futex_waitv(2)
+
+    Returns as `Word.sleep` does. OSError(ENOSYS) before Linux 5.16.
+    """
+    cdef uipc_waited waited[UIPC_MOST_WAITED]
+    cdef Py_ssize_t n = len(pairs), i
+    cdef timespec deadline = as_timespec(until_ns)
+    cdef int code
+    if not 1 <= n <= UIPC_MOST_WAITED:
+        raise ValueError(f"1..{UIPC_MOST_WAITED} words, not {n}")
+    for i in range(n):
+        waited[i].word = <uintptr_t>(<Word?>pairs[i][0]).address()
+        waited[i].expected = pairs[i][1]
+        waited[i].flags, waited[i].zero = UIPC_WAITED_32, 0
+    with nogil:
+        code = -uipc_futex_wait_any(waited, n, &deadline if until_ns >= 0 else NULL)
+    PyErr_CheckSignals()
+    if code > 0 and code not in (EAGAIN, EINTR, ETIMEDOUT):
+        raise refused(code, "futex_waitv(2)", None)
+
+
+def can_sleep_on_words():
+    """Whether this kernel has futex_waitv: asked with no words, which it refuses if it knows the call."""
+    return uipc_futex_wait_any(NULL, 0, NULL) == -EINVAL
 
 
 @cython.auto_pickle(False)

@@ -5,9 +5,9 @@ Nothing is ever lost on a cancel, and that is by construction: a try takes what 
 
 * **descriptors**: the loop's reader/writer callback, on a duplicate of the descriptor: several tasks may wait for the
   same one, and a number that is closed (and given to another file) under a waiting task does no harm.
+* **a word in shared memory**: one thread sleeps for all tasks (`_sleeper`).
 * **the kernel**: a call that has no descriptor to wait for runs in a thread of its own, which a cancel interrupts
-  through
-  `_wait.Interrupt`. If the call had succeeded by then, its result is given back (closed, released), not dropped.
+  through `_wait.Interrupt`. If the call had succeeded by then, its result is given back, not dropped.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import anyio.lowlevel
 
 from .. import _wait
 from ..event import EventFd
+from ._sleeper import sleeper
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -56,7 +57,16 @@ T = TypeVar("T")
 D = TypeVar("D", bound="Handle")
 DD = TypeVar("DD", bound="Descriptor")
 
-__all__ = ["DescriptorTwin", "Twin", "checkpoint", "in_kernel", "in_thread", "on_descriptor", "on_descriptors"]
+__all__ = [
+    "DescriptorTwin",
+    "Twin",
+    "checkpoint",
+    "in_kernel",
+    "in_thread",
+    "on_descriptor",
+    "on_descriptors",
+    "on_word",
+]
 
 checkpoint = anyio.lowlevel.checkpoint
 
@@ -120,6 +130,40 @@ async def _ready(descriptor: Descriptor, events: int) -> None:
         return
     with own:
         await ready(own.fileno())
+
+
+async def on_word(member: Any, reading: bool, attempt: Callable[..., T | None], *args: Any, timeout: float | None) -> T:
+    """Try; until that gives something, sleep until the other end of a channel has changed something, and try again."""
+    await anyio.lowlevel.checkpoint()
+    seconds = None if timeout is None else _wait.checked_ns(timeout) / 1e9
+    if (result := attempt(*args)) is not None:
+        return result
+    with anyio.move_on_after(seconds):
+        while True:
+            seen = member._prepare(reading)
+            if (result := attempt(*args)) is not None:
+                return result
+            await _changed(member, reading, seen)
+            if (result := attempt(*args)) is not None:
+                return result
+    raise _wait.timed_out(member.name, "wait", timeout)
+
+
+async def _changed(member: Any, reading: bool, seen: int) -> None:
+    """Until the word has another value, a while at most; or the lock that was in the way may be free."""
+    if member._blocked():
+        await in_thread(member._wait_for_lock, give_back=lambda _nothing: None)
+        return
+    word, key = member._word(reading), object()
+    try:
+        with anyio.CancelScope() as scope:
+            sleeper().watch(key, word, seen, _Waker(scope))
+            await anyio.sleep_forever()
+    except BaseException:
+        member._pass_on(reading)
+        raise
+    finally:
+        sleeper().forget(key)
 
 
 class _Waker:

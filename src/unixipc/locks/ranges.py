@@ -13,6 +13,8 @@
 
 from __future__ import annotations
 
+from operator import index
+
 from .. import _wait
 from .._fd import name_of, number_of
 from .._native.locks import range_in_kernel, range_now
@@ -37,7 +39,7 @@ def try_lock_range(
     not open for writing (`shared`: for reading).
     """
     access: Literal["read", "write"] = "read" if shared else "write"
-    return range_now(number_of(file), _checked(kind), access, start, length, name_of(file))
+    return range_now(number_of(file), _checked(kind), access, index(start), index(length), name_of(file))
 
 
 def lock_range(
@@ -62,7 +64,7 @@ def lock_range(
 
 def unlock_range(file: int | HasFileno, start: int = 0, length: int = 0, *, kind: Kind = "ofd") -> None:
     """Unlock these bytes, whether they are locked or not; a lock around them is split in two. -- fcntl(2)"""
-    range_now(number_of(file), _checked(kind), "unlock", start, length, name_of(file))
+    range_now(number_of(file), _checked(kind), "unlock", index(start), index(length), name_of(file))
 
 
 def _checked(kind: str) -> str:

@@ -33,6 +33,7 @@ HINTS: dict[tuple[str, int], str] = {
     ("sem_open(3)", errno.ENOENT): "no semaphore has this name",
     ("sem_open(3)", errno.EACCES): "using a semaphore needs read and write permission on it",
     ("sem_open(3)", errno.EINVAL): "what has this name in /dev/shm is no semaphore",
+    ("shm_open(3)", errno.EINVAL): "what has this name in /dev/shm is no shared memory object",
     ("sem_open(3)", errno.ELOOP): "what has this name in /dev/shm is a symbolic link",
     ("sem_open(3)", errno.ENOSPC): "/dev/shm is full: df /dev/shm",
     ("sem_open(3)", errno.ENAMETOOLONG): _WORD_LENGTH,

@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import operator
 import signal as _signal
 from contextlib import contextmanager
 from signal import SIG_DFL, SIG_IGN, SIGKILL, SIGSTOP
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     Handler: TypeAlias = "Callable[[int, FrameType | None], Any] | int | None"
 
-__all__ = ["Action", "action_of", "handling", "sigaction"]
+__all__ = ["Action", "action_of", "alternate_stack", "handling", "sigaction"]
 
 
 @record
@@ -92,10 +93,12 @@ def sigaction(
     unless `nodefer`; another thread that does not block them may still take them. `restart` (SA_RESTART): C code in a
     system call is not interrupted, and so a Python handler has to wait until the call is over; without it Python's and
     our own calls go on after the handler by themselves (PEP 475). `reset`: once only.
-    `no_child_wait`, `no_child_stop`: of SIGCHLD. ValueError outside of the main thread; OSError(EINVAL) for SIGKILL
-    and SIGSTOP; OSError(EBUSY) for the real-time signal that the library wakes its own threads with.
+    `no_child_wait`, `no_child_stop`: of SIGCHLD. SA_ONSTACK is always set: see `alternate_stack`.
+
+    ValueError outside of the main thread; OSError(EINVAL) for SIGKILL and SIGSTOP; OSError(EBUSY) for the real-time
+    signal that the library wakes its own threads with.
     """
-    before = action_of(number)
+    before = action_of(operator.index(number))
     if isinstance(handler, Action):
         wanted = handler
     else:
@@ -104,6 +107,7 @@ def sigaction(
     if wanted.handler is None:
         raise TypeError(f"signal {number} had a handler that is not Python's: only `handling` puts it back")
     _signals.refuse_own([number])
+    _signals.Blocking(wanted.mask)  # ValueError for what is no signal, before anything is changed
     with _signals.Blocking([number], running_handlers=False):
         try:
             _signal.signal(number, _called(number, wanted))
@@ -138,6 +142,10 @@ def handling(number: int, handler: Handler, **options: Any) -> Iterator[None]:
     """For ``with``: this handler, and afterwards exactly what was there, a C library's handler too. -- sigaction(2)
 
     `options` are those of `sigaction`, and so are the errors.
+
+    The five fates: **close** (the end of the block) puts the action back. **remove**: nothing to remove. **fork**: the
+    child has the handler too. **exec**: the default action, but what is ignored stays ignored. **kill -9** is not
+    handled.
     """
     saved, python = _signals.SavedAction(number), _signal.getsignal(number)
     try:  # from here on the new handler may already raise
@@ -147,3 +155,21 @@ def handling(number: int, handler: Handler, **options: Any) -> Iterator[None]:
         if python is not None and _signal.getsignal(number) is not python:
             _signal.signal(number, python)
         saved.put_back()
+
+
+class alternate_stack(_signals.AlternateStack):
+    """For ``with``: the C handlers of this thread run on a stack of their own. -- sigaltstack(2)
+
+    Python's handlers do not, they run later and like any function. But every C handler that Python and this library
+    install (Python's own, `Counter`'s and `Latch`'s, a stream's) does, and so does ``faulthandler``'s: with it, that of
+    a thread can tell of an overflow of the thread's stack. (For the main thread ``faulthandler`` makes one itself.)
+
+    OSError(ENOMEM) if it is too small or there is no memory; OSError(EPERM) while a handler runs on it, which then
+    keeps it; RuntimeError when entered twice, left in another thread, or while another one is set over it.
+
+    The five fates: **close** (the end of the block) puts back the one from before. **remove**: nothing to remove.
+    **fork**: the child's only thread keeps its own. **exec** ends it. **kill -9**: nothing is left.
+    """
+
+    def __init__(self, size_bytes: int = 1 << 16) -> None:
+        super().__init__(size_bytes)

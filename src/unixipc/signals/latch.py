@@ -10,6 +10,8 @@
 
 from __future__ import annotations
 
+import operator
+
 from .. import _wait
 from .._native.signals import Counting
 from ..event import EventFd
@@ -37,6 +39,9 @@ class Counter:
     """
 
     def __init__(self, signal: int) -> None:
+        if hasattr(self, "_counting"):
+            raise RuntimeError(f"{self!r} counts already")
+        signal = operator.index(signal)
         self.signal = signal
         self.event = EventFd()
         try:
@@ -52,7 +57,7 @@ class Counter:
 
     @property
     def last_value(self) -> int:
-        """The value that the last signal carried (sigqueue); else 0."""
+        """The value that the last signal carried (sigqueue, a `SignalTimer`); else 0."""
         return self._counting.last_value()
 
     def take(self) -> int:
@@ -104,12 +109,17 @@ class Counter:
     ) -> None:
         self.close()
 
+    def __reduce__(self) -> tuple[object, ...]:
+        raise TypeError(
+            f"a {type(self).__name__} counts the signals of its own process: it can be neither pickled nor copied"
+        )
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of signal {self.signal} {'closed' if self.closed else self.count}>"
 
 
 class Latch(Counter):
-    """A flag that a signal sets: the sig_atomic_t pattern. Everything else as of `Counter`."""
+    """A flag that a signal sets: the sig_atomic_t pattern. Everything else, the five fates too, as of `Counter`."""
 
     @property
     def is_set(self) -> bool:

@@ -47,6 +47,10 @@ class blocked(_signals.Blocking):
 
     def __init__(self, *signals: int) -> None:
         super().__init__(signals)
+        self.signals = _signals.named(signals)
+
+    def __repr__(self) -> str:
+        return f"<blocked {', '.join(sorted(map(str, self.signals)))}>"
 
 
 def pending() -> frozenset[int]:
@@ -78,7 +82,10 @@ def pselect(
     """
     sides = ((readable, POLLIN), (writable, POLLOUT), (exceptional, POLLPRI))
     things = [(thing, event) for side, event in sides for thing in side]
-    sleep = _Sleep([number_of(thing) for thing, _ in things], [event for _, event in things], mask)
+    numbers = [number_of(thing) for thing, _ in things]
+    if min(numbers, default=0) < 0:  # poll(2) passes over these
+        raise failure(errno.EBADF, "pselect(2)", f"fd {min(numbers)}")
+    sleep = _Sleep(numbers, [event for _, event in things], mask)
     try:
         _wait.wait(sleep.result, sleep, _wait.Deadline(timeout), "descriptors")
     except TimeoutError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+
 from .._native import signals as _signals
 
 TYPE_CHECKING = False
@@ -27,6 +29,7 @@ def send(target: int | Target, signal: int, value: int | None = None) -> None:
     OSError(EINVAL) if there is no such signal; BlockingIOError when too many signals are pending (RLIMIT_SIGPENDING):
     try again when the receiver has taken some. ValueError for a value that does not fit.
     """
+    signal, value = operator.index(signal), None if value is None else operator.index(value)
     if not isinstance(target, int):
         target.send_signal(signal, value)
     elif value is None:

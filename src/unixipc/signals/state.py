@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+
 from .._call import explained
 from .._native import signals as _signals
 from .._record import record
@@ -21,6 +23,7 @@ class SignalState:
 
 def state_of(pid: int) -> SignalState:
     """Of any process that we may look at. ProcessLookupError if there is none. -- proc_pid_status(5)"""
+    pid = operator.index(pid)
     try:
         with open(f"/proc/{pid}/status") as lines:
             fields = dict(line.rstrip("\n").split(":\t", 1) for line in lines if line.startswith(("Sig", "Shd")))

@@ -57,32 +57,31 @@ static inline uint64_t uipc_robust_identity(uint32_t kind, uint32_t slots) {
 static inline size_t uipc_robust_size(uint32_t slots) { return UIPC_ROBUST_BYTES * (1u + (size_t)slots); }
 
 static inline uint64_t uipc_robust_found(const struct uipc_robust *at) {
-    return uipc_load64(&at->owner.of_the_lock[0]);
+    return uipc_load64_acquire(&at->owner.of_the_lock[0]);
 }
 
 /* Whether all of it but the identity is zero. */
 static inline int uipc_robust_is_blank(const struct uipc_robust *at, uint32_t slots) {
     const uint64_t *words = (const uint64_t *)at;
     for (size_t i = 0; i < uipc_robust_size(slots) / 8; i++)
-        if (i != 1 && uipc_load64(&words[i]))
+        if (i != 1 && uipc_load64_acquire(&words[i]))
             return 0;
     return 1;
 }
 
 /* Make one out of zeros, in one store. 0, EEXIST: its identity is not zero, EILSEQ: other bytes are not. */
 static inline int uipc_robust_create(struct uipc_robust *at, uint32_t kind, uint32_t slots) {
-    uint64_t found = 0;
     int blank = uipc_robust_is_blank(at, slots);
     if (uipc_robust_found(at) == 0 && !blank)
         return EILSEQ;
-    return uipc_exchange64_if(&at->owner.of_the_lock[0], &found, uipc_robust_identity(kind, slots)) ? 0 : EEXIST;
+    return uipc_exchange64_if(&at->owner.of_the_lock[0], 0, uipc_robust_identity(kind, slots)) ? 0 : EEXIST;
 }
 
 /* What is known of the state: 0, or UIPC_ROBUST_SUSPECT with the process that died. */
-static inline uint64_t uipc_robust_mark(const struct uipc_robust *at) { return uipc_load64(&at->owner.of_the_lock[1]); }
+static inline uint64_t uipc_robust_mark(const struct uipc_robust *at) { return uipc_load64_acquire(&at->owner.of_the_lock[1]); }
 
 static inline void uipc_robust_set_mark(struct uipc_robust *at, uint64_t mark) {
-    uipc_store64(&at->owner.of_the_lock[1], mark);
+    uipc_store64_release(&at->owner.of_the_lock[1], mark);
 }
 
 #endif

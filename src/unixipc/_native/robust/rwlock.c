@@ -61,7 +61,7 @@ static int reader(const struct uipc_robust *lock, uint32_t slots) {
 }
 
 int uipc_rwlock_try_write(struct uipc_robust *lock, uint32_t slots) {
-    uipc_fence_in_order();
+    uipc_fence_full();
     int result = reader(lock, slots);
     if (result)
         return result;

@@ -34,8 +34,8 @@ int uipc_slots_mine(const struct uipc_hold *holds, uint32_t slots, uint32_t at) 
 }
 
 uint32_t uipc_slots_announce(struct uipc_robust *lock) {
-    uint32_t now = uipc_or(&lock->changed, SOMEBODY_SLEEPS) | SOMEBODY_SLEEPS;
-    uipc_fence_in_order(); /* SYNC slots: the bit is set before the slots are looked at */
+    uint32_t now = uipc_fetch_or(&lock->changed, SOMEBODY_SLEEPS) | SOMEBODY_SLEEPS;
+    uipc_fence_full(); /* SYNC slots: the bit is set before the slots are looked at */
     return now;
 }
 

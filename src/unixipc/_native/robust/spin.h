@@ -9,14 +9,6 @@
 enum uipc_spin_for { UIPC_SPIN_OWNER, UIPC_SPIN_PERMIT, UIPC_SPIN_READ, UIPC_SPIN_WRITE };
 enum { UIPC_LOOKS_BETWEEN_CLOCKS = 16 };
 
-static inline void uipc_pause(void) {
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ __volatile__("yield");
-#endif
-}
-
 static inline int64_t uipc_now_ns(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from functools import partial
 from typing import Any
 
@@ -18,6 +19,9 @@ class ClosableContract:
 
     And with `use`, if it has no descriptor.
     """
+
+    WAITERS = 3
+    """How many may wait at once: fewer than would satisfy each other."""
 
     def make(self, form: Form) -> tuple[Any, list[Any]]:
         """(the handle, other handles to close at the end)."""
@@ -68,12 +72,87 @@ class ClosableContract:
         for other in others:
             other.close()
 
-    def test_its_repr_tells_its_state(self, form: Form) -> None:
+    def test_close_wakes_everybody_who_waits(self, form: Form) -> None:
+        """Not one of them only."""
+        handle, others = self.make(form)
+
+        async def main() -> None:
+            async with anyio.create_task_group() as tasks:
+                for _ in range(self.WAITERS):
+                    tasks.start_soon(partial(form.fails, ClosedError, *self.wait_forever(handle)))
+                await anyio.sleep(PATIENCE_SECONDS)
+                handle.close()
+
+        form.run(main)
+        for other in others:
+            other.close()
+
+    def test_a_wait_that_times_out_leaves_it_as_it_was(self, form: Form) -> None:
+        """Open, and the next wait is like the first; a time that is none is refused."""
+        handle, others = self.make(form)
+
+        async def main() -> None:
+            method, *args = self.wait_forever(handle)
+            for timeout in (0, 0.01, 0):
+                await form.fails(TimeoutError, method, *args, timeout=timeout)
+            for timeout in (-1, float("nan")):
+                await form.fails(ValueError, method, *args, timeout=timeout)
+            assert not handle.closed
+
+        form.run(main)
+        handle.close()
+        for other in others:
+            other.close()
+
+    def test_a_cancelled_wait_leaves_it_as_it_was(self, form: Form) -> None:
+        """Cancelled before it sleeps, or asleep: the handle is open, and can be waited on again."""
+        if form.blocking:
+            return
+        handle, others = self.make(form)
+
+        async def main() -> None:
+            method, *args = self.wait_forever(handle)
+            for patience in (0, PATIENCE_SECONDS):
+                with anyio.move_on_after(patience) as scope:
+                    await method(*args)
+                assert scope.cancelled_caught
+            await form.fails(TimeoutError, method, *args, timeout=0)
+            assert not handle.closed
+
+        form.run(main)
+        handle.close()
+        for other in others:
+            other.close()
+
+    def test_its_repr_tells_its_type_and_its_state(self, form: Form) -> None:
         """Open and closed look different."""
         handle, others = self.make(form)
         before = repr(handle)
+        assert type(getattr(handle, "sync", handle)).__name__ in before
         handle.close()
         assert before != repr(handle)
         assert "closed" in repr(handle)
+        for other in others:
+            other.close()
+
+    def test_it_is_pickled_by_its_identity_or_not_at_all(self, form: Form) -> None:
+        """Then it is an error with a sentence, as it is for what is closed; and the handle is as before."""
+        handle, others = self.make(form)
+        try:
+            copy = pickle.loads(pickle.dumps(handle))
+        except TypeError as error:
+            assert " " in str(error)
+        else:
+            assert type(copy) is type(handle)
+            assert getattr(copy, "name", None) == getattr(handle, "name", None)
+            copy.close()
+        assert not handle.closed
+        handle.close()
+        try:
+            pickle.dumps(handle)
+        except (TypeError, ClosedError):
+            pass
+        else:
+            raise AssertionError(f"{handle!r} was pickled")
         for other in others:
             other.close()

@@ -73,16 +73,32 @@ class LockContract:
 
         self.owners(form, main)
 
+    def test_a_timed_out_acquire_holds_nothing(self, form: Form) -> None:
+        """However often, and a time that is none is refused."""
+
+        async def main(mine: Any, theirs: Any) -> None:
+            await form.call(mine.acquire)
+            for timeout in (0, 0.01, 0):
+                await form.fails(TimeoutError, theirs.acquire, timeout=timeout)
+            for timeout in (-1, float("nan")):
+                await form.fails(ValueError, theirs.acquire, timeout=timeout)
+            await form.call(mine.release)
+            assert mine.try_acquire()
+            await form.call(mine.release)
+
+        self.owners(form, main)
+
     def test_a_cancelled_acquire_holds_nothing(self, form: Form) -> None:
         """Nobody else is shut out by somebody who has gone."""
         if form.blocking:
             return
 
         async def main(mine: Any, theirs: Any) -> None:
-            await mine.acquire()
-            with anyio.move_on_after(PATIENCE_SECONDS) as scope:
-                await theirs.acquire()
-            assert scope.cancelled_caught
+            await form.call(mine.acquire)
+            for patience in (0, PATIENCE_SECONDS):
+                with anyio.move_on_after(patience) as scope:
+                    await theirs.acquire()
+                assert scope.cancelled_caught
             await form.call(mine.release)
             assert mine.try_acquire()
             await form.call(mine.release)

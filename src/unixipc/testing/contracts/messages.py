@@ -11,6 +11,7 @@ from .forms import PATIENCE_SECONDS, Form
 __all__ = ["MessageContract"]
 
 MESSAGES = [b"", b"x", b"\0" * 1000, bytes(range(256)), b"last"]
+EARLY, LATE = b"y" * 1000, b"late" * 250
 
 
 class MessageContract:
@@ -110,3 +111,50 @@ class MessageContract:
             assert await receiver.receive() == b"kept"
 
         self.ends(form, main)
+
+    def test_a_timed_out_send_has_sent_all_or_nothing(self, form: Form) -> None:
+        """And what was sent before it is not touched."""
+
+        async def main(receiver: Any, sender: Any) -> None:
+            sent = self._filled(sender)
+            await form.fails(TimeoutError, sender.send, LATE, timeout=0.01)
+            await self._drained(form, receiver, sender, sent)
+
+        self.ends(form, main)
+
+    def test_a_cancelled_send_has_sent_all_or_nothing(self, form: Form) -> None:
+        """Cancelled at once, or while it waits for room."""
+        if form.blocking:
+            return
+
+        async def main(receiver: Any, sender: Any) -> None:
+            sent = self._filled(sender)
+            with anyio.move_on_after(PATIENCE_SECONDS) as scope:
+                await sender.send(LATE)
+            assert scope.cancelled_caught
+            await self._drained(form, receiver, sender, sent)
+
+        self.ends(form, main)
+
+    @staticmethod
+    def _filled(sender: Any) -> int:
+        """How many messages it took to fill the channel."""
+        sent = 0
+        while sender.try_send(EARLY):
+            sent += 1
+        return sent
+
+    @staticmethod
+    async def _drained(form: Form, receiver: Any, sender: Any, sent: int) -> None:
+        """Everything that was sent, and of `LATE` all or nothing: begun frames are finished by `flush`."""
+        begun = 0
+        for _ in range(sent):
+            assert await form.call(receiver.receive, timeout=10) == EARLY
+            if getattr(sender, "pending_bytes", 0):
+                begun = 1
+                await form.call(sender.flush)
+        for _ in range(begun):
+            assert await form.call(receiver.receive, timeout=10) in (EARLY, LATE)
+        await form.fails(TimeoutError, receiver.receive, timeout=0)
+        await form.call(sender.send, b"next")
+        assert await form.call(receiver.receive, timeout=10) == b"next"

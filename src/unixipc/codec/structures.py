@@ -1,56 +1,19 @@
-"""What message bodies are: C structures of `struct`, `ctypes` or a dataclass, with C's own layout and padding.
-
->>> from unixipc.codec import codec_of
->>> pirate = codec_of("30s c i")  # struct { char name[30]; char ship_type; int notoriety; }
->>> pirate.size_bytes
-36
->>> pirate.decode(pirate.encode((b"Anne Bonny", b"S", 20)))[1:]
-(b'S', 20)
-"""
+"""C structures of `struct`, `ctypes` or a dataclass, with C's own layout and padding."""
 
 from __future__ import annotations
 
-from .errors import LayoutError
+from ..errors import LayoutError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ctypes
     import struct
-    from typing import Any, Protocol, TypeAlias
+    from typing import Any
 
-    from typing_extensions import Buffer
-
-    class Codec(Protocol):
-        """Turns objects into bytes and back; LayoutError for bytes that are none of its own."""
-
-        def encode(self, value: Any) -> Buffer:
-            """The bytes of this object."""
-            ...
-
-        def decode(self, body: bytes) -> Any:
-            """The object of these bytes."""
-            ...
-
-    CodecLike: TypeAlias = "Codec | str | struct.Struct | type"
-
-__all__ = ["DataclassCodec", "StructCodec", "StructureCodec", "codec_of"]
+__all__ = ["DataclassCodec", "StructCodec", "StructureCodec"]
 
 LONG_BYTES = 8
 """A C program may send ``sizeof(whole message) - sizeof(long)``, which counts padding at the end up to this."""
-
-
-def codec_of(thing: CodecLike | None) -> Codec | None:
-    """The codec for a `struct` format or Struct, a `ctypes.Structure`, a dataclass, or a codec; None for bytes.
-
-    TypeError for anything else, ValueError for what is no format.
-    """
-    if thing is None or (hasattr(thing, "encode") and hasattr(thing, "decode") and not isinstance(thing, (str, type))):
-        return thing
-    if isinstance(thing, type):
-        return StructureCodec(thing) if hasattr(thing, "_fields_") else DataclassCodec(thing)
-    if isinstance(thing, str) or hasattr(thing, "unpack_from"):
-        return StructCodec(thing)
-    raise TypeError(f"no codec for {thing!r}: a struct format, a ctypes.Structure, a dataclass, or encode and decode")
 
 
 def _checked(body: bytes, size: int, of: str) -> bytes:

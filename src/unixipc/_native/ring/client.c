@@ -1,0 +1,188 @@
+/* For C programs alone: Python has its own waits. Open, map, join; try, then sleep. */
+#include "client.h"
+
+#include <stdio.h>
+#include <sys/mman.h>
+
+#define LOOK_NS 500000000LL
+
+static int refuse(struct uipc_client *client, int code, const char *what) {
+    snprintf(client->why, sizeof client->why, "%s: %s", what, strerror(code));
+    errno = code;
+    return -1;
+}
+
+static int failed(struct uipc_client *client, int result) {
+    struct uipc_ring *ring = &client->ring;
+    if (result == UIPC_DAMAGED) {
+        snprintf(client->why, sizeof client->why, "%s: expected %llu, found %llu", ring->what,
+                 (unsigned long long)ring->expected, (unsigned long long)ring->found);
+        errno = EBADMSG;
+        return -1;
+    }
+    if (result == UIPC_TOO_LONG)
+        return refuse(client, EMSGSIZE, "the message would never fit");
+    if (result == UIPC_FULL)
+        return refuse(client, EUSERS, "no free place for a member");
+    return refuse(client, result == UIPC_ERRNO ? ring->error : EPROTO, "channel");
+}
+
+/* A header, and the ring twice in a row. */
+static int map(struct uipc_client *client, int fd) {
+    size_t capacity = client->ring.capacity, whole = UIPC_RING_HEADER + 2 * capacity;
+    char *base = mmap(NULL, whole, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (base == MAP_FAILED)
+        return refuse(client, errno, "mmap(2)");
+    client->memory = base, client->memory_bytes = whole;
+    if (mmap(base, UIPC_RING_HEADER + capacity, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED ||
+        mmap(base + UIPC_RING_HEADER + capacity, capacity, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
+             UIPC_RING_HEADER) == MAP_FAILED)
+        return refuse(client, errno, "mmap(2)");
+    uipc_ring_start(&client->ring, base, base + UIPC_RING_HEADER, fd);
+    return 0;
+}
+
+static int join(struct uipc_client *client, int role) {
+    struct uipc_ring *ring = &client->ring;
+    int result;
+    while ((result = uipc_ring_join(ring, role)) == UIPC_BUSY)
+        uipc_ring_wait_for_lock(ring, NULL);
+    while (result == UIPC_OK && ring->kind == UIPC_TOPIC && role == UIPC_RECEIVER &&
+           (result = uipc_topic_subscribe(ring, 0)) == UIPC_BUSY)
+        uipc_ring_wait_for_lock(ring, NULL);
+    return result == UIPC_OK ? 0 : failed(client, result);
+}
+
+int uipc_client_open(struct uipc_client *client, const char *path, int role) {
+    struct uipc_ring_facts facts;
+    struct stat found;
+    memset(client, 0, sizeof *client);
+    client->ring.slot = -1;
+    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return refuse(client, errno, path);
+    client->ring.fd = fd;
+    if (pread(fd, &facts, sizeof facts, 0) != (ssize_t)sizeof facts || fstat(fd, &found) < 0)
+        refuse(client, EBADMSG, path);
+    else if (uipc_ring_check(&client->ring, &facts, (uint64_t)found.st_size))
+        failed(client, UIPC_DAMAGED);
+    else if (map(client, fd) == 0 && join(client, role) == 0)
+        return 0;
+    int code = errno;
+    uipc_client_close(client);
+    errno = code;
+    return -1;
+}
+
+void uipc_client_close(struct uipc_client *client) {
+    if (client->memory) {
+        uipc_ring_leave(&client->ring);
+        munmap(client->memory, client->memory_bytes);
+    }
+    close(client->ring.fd);
+    client->memory = NULL, client->ring.fd = -1;
+}
+
+static int64_t now_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+static struct timespec as_timespec(int64_t ns) {
+    return (struct timespec){.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
+}
+
+static int is_ready(const struct uipc_ring *ring, int reading, size_t length) {
+    if (!reading)
+        return uipc_queue_writable(ring, length);
+    return ring->kind == UIPC_TOPIC ? uipc_topic_readable(ring) : uipc_queue_readable(ring);
+}
+
+/* After a try that gave UIPC_NOT_NOW or UIPC_BUSY: 0 when it is worth another one, -1 with errno. */
+static int sleep_for(struct uipc_client *client, int result, int reading, size_t length, int64_t until_ns) {
+    struct uipc_ring *ring = &client->ring;
+    struct uipc_ring_bell *bell = reading ? &ring->file->messages : &ring->file->space;
+    int64_t now = now_ns(), look = now + LOOK_NS;
+    if (until_ns >= 0 && now >= until_ns)
+        return refuse(client, ETIMEDOUT, "not possible within the time");
+    struct timespec deadline = as_timespec(until_ns >= 0 && until_ns < look ? until_ns : look);
+    if (result == UIPC_BUSY)
+        return uipc_ring_wait_for_lock(ring, &deadline), 0;
+    for (int turn = 0; turn < 2000; turn++, uipc_pause())
+        if (is_ready(ring, reading, length))
+            return 0;
+    uint32_t seen = uipc_bell_prepare(bell);
+    int code = is_ready(ring, reading, length) ? 0 : uipc_futex_wait(&bell->word, seen, &deadline);
+    if (code == EINTR) {
+        uipc_bell_ring(bell, 1); /* it may have been a wake-up, too */
+        return refuse(client, EINTR, "a signal came");
+    }
+    if (code == ETIMEDOUT)
+        uipc_ring_look(ring);
+    return 0;
+}
+
+static int64_t end_of(int timeout_ms) { return timeout_ms < 0 ? -1 : now_ns() + timeout_ms * 1000000LL; }
+
+int uipc_client_send(struct uipc_client *client, const void *bytes, size_t length, int timeout_ms) {
+    int64_t until_ns = end_of(timeout_ms);
+    for (;;) { /* try, then sleep */
+        int result = uipc_queue_send(&client->ring, bytes, length);
+        if (result == UIPC_OK)
+            return 0;
+        if (result == UIPC_NOT_NOW && client->ring.when_full == UIPC_REFUSE)
+            return refuse(client, EAGAIN, "it is full");
+        if (result != UIPC_NOT_NOW && result != UIPC_BUSY)
+            return failed(client, result);
+        if (sleep_for(client, result, 0, length, until_ns))
+            return -1;
+    }
+}
+
+static int take_from_topic(struct uipc_ring *ring, void *into, size_t room, struct uipc_message *message) {
+    int result = uipc_topic_next(ring, message);
+    if (result || message->length > room)
+        return result;
+    memcpy(into, message->bytes, message->length);
+    uipc_topic_take(ring, message);
+    uipc_topic_free(ring, ring->cursor);
+    return UIPC_OK;
+}
+
+static int take_from_queue(struct uipc_ring *ring, void *into, size_t room, struct uipc_message *message) {
+    int result = uipc_queue_open(ring), fits = 0;
+    if (result)
+        return result;
+    if ((result = uipc_queue_next(ring, message)) == UIPC_OK && message->length <= room) {
+        memcpy(into, message->bytes, message->length);
+        uipc_queue_consume(ring, message);
+        fits = 1;
+    }
+    uipc_queue_shut(ring, fits);
+    return result;
+}
+
+static int is_over(struct uipc_ring *ring) {
+    return uipc_load_acquire(&ring->file->tally.ever) & 1 && !uipc_ring_any(ring, UIPC_SENDER);
+}
+
+ssize_t uipc_client_receive(struct uipc_client *client, void *into, size_t room, int timeout_ms) {
+    struct uipc_ring *ring = &client->ring;
+    int64_t until_ns = end_of(timeout_ms);
+    for (int over = 0;;) { /* try, then sleep */
+        struct uipc_message message;
+        int result = ring->kind == UIPC_TOPIC ? take_from_topic(ring, into, room, &message)
+                                              : take_from_queue(ring, into, room, &message);
+        if (result == UIPC_OK)
+            return message.length <= room ? (ssize_t)message.length : refuse(client, EMSGSIZE, "too little room for it");
+        if (result != UIPC_NOT_NOW && result != UIPC_BUSY)
+            return failed(client, result);
+        if (over)
+            return refuse(client, ENODATA, "all senders have left");
+        if (result == UIPC_NOT_NOW && (over = is_over(ring)))
+            continue; /* something may have come just before the last one left */
+        if (sleep_for(client, result, 1, 0, until_ns))
+            return -1;
+    }
+}

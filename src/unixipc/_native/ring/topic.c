@@ -1,0 +1,171 @@
+/* A topic: each message goes to every subscriber. Publishing is the sending of queue.c; what differs is when a place is
+ * free again, and that a subscriber reads without any lock, as its position is its own.
+ *
+ *     oldest        position of a subscriber             position (of the senders' end)
+ *       | may be read | not yet read by that subscriber  |0
+ *
+ * Publishers move `oldest` on before they write over what was there; up to the slowest subscriber that they wait for.
+ * A subscriber that is not waited for copies first, and looks at `oldest` afterwards: was it overrun meanwhile?
+ */
+#include "inside.h"
+
+/* Where the slowest subscriber is that is waited for; `at` if there is none. */
+static uint64_t slowest(const struct uipc_ring *ring, uint64_t at) {
+    uint64_t result = at;
+    for (int slot = 0, places = uipc_places(ring, UIPC_RECEIVER); slot < places; slot++) {
+        const struct uipc_ring_member *place = &ring->file->member[UIPC_RECEIVER][slot];
+        if (!uipc_load_acquire(&place->state) || uipc_load_acquire(&place->tells))
+            continue;
+        uint64_t position = uipc_load64_acquire(&place->position); /* SYNC cursor: it has read what is before */
+        if (at - position > at - result && at - position <= ring->capacity)
+            result = position;
+    }
+    return result;
+}
+
+int uipc_topic_room(struct uipc_ring *ring, uint64_t at, uint64_t size) {
+    struct uipc_ring_end *end = &ring->file->senders;
+    uint64_t oldest = uipc_load64(&ring->file->tally.oldest), far = end->lock.uipc_far, step;
+    if (UIPC_UNLIKELY(at % UIPC_RING_UNIT || oldest % UIPC_RING_UNIT || at - oldest > ring->capacity))
+        return uipc_damaged(ring, "oldest message of the topic", oldest, at);
+    uint64_t before = oldest;
+    while (at - oldest + size + UIPC_RING_UNIT > ring->capacity) { /* ends: `oldest` comes nearer to `at` each turn */
+        struct uipc_record *record = uipc_record_at(ring, oldest);
+        if (oldest == far || at - far > at - oldest) {
+            far = slowest(ring, at);
+            uipc_store64(&end->lock.uipc_far, far);
+            if (oldest == far || at - far > at - oldest)
+                return UIPC_NOT_NOW;
+        }
+        if (uipc_state(uipc_load64_acquire(&record->word)) == UIPC_RESERVED) {
+            ring->stuck = oldest;
+            return UIPC_NOT_NOW;
+        }
+        if (!(step = uipc_size_of(ring, record)) || step > at - oldest)
+            return uipc_damaged(ring, "units of a record", step / UIPC_RING_UNIT, (at - oldest) / UIPC_RING_UNIT);
+        oldest += step;
+    }
+    if (oldest != before) {
+        uipc_store64(&ring->file->tally.oldest, oldest);
+        uipc_fence_release(); /* SYNC oldest: who reads a byte of ours sees that it was overrun */
+    }
+    return UIPC_OK;
+}
+
+/* The last try has found somebody's reservation in its way, and it is there still. */
+static int is_stuck(const struct uipc_ring *ring) {
+    return ring->stuck != UIPC_NOT_STUCK && (int64_t)(uipc_load64(&ring->file->tally.oldest) - ring->stuck) <= 0 &&
+           uipc_state(uipc_load64_acquire(&uipc_record_at(ring, ring->stuck)->word)) == UIPC_RESERVED;
+}
+
+int uipc_topic_writable(const struct uipc_ring *ring, uint64_t size) {
+    uint64_t at = uipc_load64_acquire(&ring->file->senders.lock.uipc_position);
+    if (is_stuck(ring))
+        return 0;
+    return at - slowest(ring, at) + size + UIPC_RING_UNIT <= ring->capacity;
+}
+
+int uipc_topic_subscribe(struct uipc_ring *ring, int tells) {
+    struct uipc_ring_member *place = &ring->file->member[UIPC_RECEIVER][ring->slot];
+    int rc = uipc_ring_enter(ring, UIPC_SENDER);
+    if (rc)
+        return rc;
+    ring->cursor = ring->file->senders.lock.uipc_position & ~15ull;
+    ring->next_number = (uint32_t)ring->file->senders.count;
+    ring->tells = tells;
+    uipc_store64(&place->position, ring->cursor);
+    uipc_store_relaxed(&place->expected, ring->next_number);
+    uipc_store_release(&place->tells, tells); /* from here on it is waited for, or not */
+    uipc_ring_exit(ring, UIPC_SENDER);
+    return UIPC_OK;
+}
+
+static int overrun(const struct uipc_ring *ring, uint64_t at) {
+    return (int64_t)(uipc_load64_acquire(&ring->file->tally.oldest) - at) > 0;
+}
+
+int uipc_topic_readable(const struct uipc_ring *ring) {
+    int state = uipc_state(uipc_load64_acquire(&uipc_record_at(ring, ring->cursor)->word));
+    return (state != UIPC_NOTHING && state != UIPC_RESERVED) || (ring->tells && overrun(ring, ring->cursor));
+}
+
+/* What was under our position may have been written over while we looked: then it is no damage. */
+static int describe(struct uipc_ring *ring, uint64_t word, struct uipc_message *message) {
+    struct uipc_record *record = uipc_record_at(ring, ring->cursor);
+    uint64_t size = uipc_size_of(ring, record);
+    if (!size)
+        return UIPC_DAMAGED;
+    if (uipc_state(word) == UIPC_READY && uipc_length(word) > size - UIPC_RING_UNIT)
+        return uipc_damaged(ring, "length of a message", uipc_length(word), size - UIPC_RING_UNIT);
+    *message = (struct uipc_message){(char *)(record + 1), ring->cursor, uipc_length(word), size / UIPC_RING_UNIT,
+                                     uipc_load_relaxed(&record->sequence)};
+    return UIPC_OK;
+}
+
+int uipc_topic_next(struct uipc_ring *ring, struct uipc_message *message) {
+    for (uint64_t most = ring->capacity / UIPC_RING_UNIT; most; most--) {
+        if (ring->tells && overrun(ring, ring->cursor))
+            ring->cursor = uipc_load64_acquire(&ring->file->tally.oldest) & ~15ull;
+        uint64_t word = uipc_load64_acquire(&uipc_record_at(ring, ring->cursor)->word); /* SYNC record: then all of it */
+        int state = uipc_state(word), rc = UIPC_OK;
+        if (state == UIPC_READY || state == UIPC_DONE)
+            rc = describe(ring, word, message);
+        else if (state != UIPC_NOTHING && state != UIPC_RESERVED)
+            rc = uipc_damaged(ring, "state of a record", state, UIPC_READY);
+        uipc_fence_acquire();
+        if (ring->tells && overrun(ring, ring->cursor))
+            continue; /* what we saw is no record any more */
+        if (rc || state == UIPC_READY)
+            return rc;
+        if (state != UIPC_DONE)
+            return UIPC_NOT_NOW;
+        ring->cursor += (uint64_t)message->units * UIPC_RING_UNIT;
+        ring->next_number = message->sequence + 1;
+    }
+    return ring->tells ? UIPC_NOT_NOW : uipc_damaged(ring, "records without an end", ring->cursor, 0);
+}
+
+int uipc_topic_intact(const struct uipc_ring *ring, const struct uipc_message *message) {
+    uipc_fence_acquire(); /* SYNC oldest: behind our copy */
+    return !ring->tells || !overrun(ring, message->at);
+}
+
+void uipc_topic_take(struct uipc_ring *ring, const struct uipc_message *message) {
+    struct uipc_ring_member *place = &ring->file->member[UIPC_RECEIVER][ring->slot];
+    uint32_t missed = message->sequence - ring->next_number;
+    ring->cursor = message->at + (uint64_t)message->units * UIPC_RING_UNIT;
+    ring->next_number = message->sequence + 1;
+    ring->missed += missed;
+    uipc_store_relaxed(&place->expected, ring->next_number);
+    uipc_store64(&place->count, place->count + 1);
+    if (missed)
+        uipc_store64(&place->missed, ring->missed);
+}
+
+void uipc_topic_free(struct uipc_ring *ring, uint64_t position) {
+    UIPC_POINT("topic-read");
+    uipc_store64_release(&ring->file->member[UIPC_RECEIVER][ring->slot].position, position); /* SYNC cursor */
+    uipc_fence_full(); /* SYNC bell: the position before the look at who sleeps */
+    uipc_bell_answer(&ring->file->space, INT_MAX);
+}
+
+/* The reservations of a dead publisher become nothing. */
+int uipc_topic_free_records_of(struct uipc_ring *ring, int member) {
+    int rc = uipc_ring_enter(ring, UIPC_SENDER);
+    if (rc)
+        return rc;
+    uint64_t at = uipc_load64(&ring->file->tally.oldest), end = ring->file->senders.lock.uipc_position, size;
+    while (at % UIPC_RING_UNIT == 0 && at != end && end - at <= ring->capacity) { /* ends: a record each turn */
+        struct uipc_record *record = uipc_record_at(ring, at);
+        uint64_t word = uipc_load64_acquire(&record->word);
+        if (!(size = uipc_size_of(ring, record)))
+            break;
+        if (uipc_state(word) == UIPC_RESERVED && uipc_member_of(word) == member) {
+            uipc_store64_release(&record->word, UIPC_DONE | (word & ~0xFFull));
+            uipc_add64(&ring->file->tally.aborted, 1);
+        }
+        at += size;
+    }
+    uipc_ring_exit(ring, UIPC_SENDER);
+    return UIPC_OK;
+}

@@ -1,0 +1,248 @@
+"""Awaitable queues and topics in shared memory.
+
+One thread of the process sleeps for all tasks; see `_sleeper`. A cancelled or timed-out receive has taken nothing.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from .. import channel
+from .._native import ring as _ring
+from ..channel import QueueStatus, SubscriberStatus, TopicStatus
+from . import _drive
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable
+    from typing import Any, Literal, Self
+
+    from ..channel._segment import Channel, WhenFull
+    from ..codec import CodecLike
+
+__all__ = [
+    "Publisher",
+    "Queue",
+    "QueueStatus",
+    "Receiver",
+    "Sender",
+    "Subscriber",
+    "SubscriberStatus",
+    "Topic",
+    "TopicStatus",
+]
+
+C = TypeVar("C", bound="Channel")
+S = TypeVar("S", bound=_ring.SenderCalls)
+R = TypeVar("R", bound=_ring.Receiving)
+
+
+class _Sending(_drive.Twin[S], Generic[S]):
+    """What senders and publishers have in common."""
+
+    def try_send(self, data: Any) -> bool:
+        """Append a message now; False if there is no room."""
+        return self.sync.try_send(data)
+
+    async def send(self, data: Any, timeout: float | None = None) -> None:
+        """Append a message; wait for room. A cancelled one has sent nothing."""
+        (body,) = self.sync._batch((data,))
+        await _drive.on_word(self.sync, False, self.sync._send_or_none, body, timeout=timeout)
+
+    async def send_many(self, messages: Iterable[Any], timeout: float | None = None) -> None:
+        """Append all of them, in this order; wait for room. TimeoutError has `sent`, how many went."""
+        batch, done = self.sync._batch(messages), 0
+
+        def attempt() -> bool | None:
+            nonlocal done
+            done = self.sync._send_some(batch, done)
+            return True if done == len(batch) else None
+
+        try:
+            await _drive.on_word(self.sync, False, attempt, timeout=timeout)
+        except TimeoutError as error:
+            error.sent = done  # type: ignore[attr-defined]
+            error.add_note(f"{done} of {len(batch)} messages were sent")
+            raise
+
+    def try_reserve(self, length_bytes: int) -> _ring.Loan | None:
+        """Room for a message to be written in place, now; None if there is none."""
+        return self.sync.try_reserve(length_bytes)
+
+    @asynccontextmanager
+    async def reserve(self, length_bytes: int, timeout: float | None = None) -> AsyncIterator[memoryview]:
+        """For ``async with``: the bytes to write; they are sent at the end, or not at all after an error."""
+        attempt = self.sync._reserve_or_none
+        with await _drive.on_word(self.sync, False, attempt, length_bytes, timeout=timeout) as buffer:
+            yield buffer
+
+
+class _Receiving(_drive.Twin[R], Generic[R]):
+    """What receivers and subscribers have in common."""
+
+    def try_receive(self) -> Any:
+        """The next message, None for not now. EOFError once all senders have left and nothing is there."""
+        return self.sync.try_receive()
+
+    async def receive(self, timeout: float | None = None) -> Any:
+        """Wait for the next message. EOFError once all senders have left and nothing is there."""
+        return await _drive.on_word(self.sync, True, self.sync.try_receive, timeout=timeout)
+
+    def try_receive_many(self, most: int = 1000) -> list[Any]:
+        """Those that are there now, `most` at most; [] for not now."""
+        return self.sync.try_receive_many(most)
+
+    async def receive_many(self, most: int = 1000, timeout: float | None = None) -> list[Any]:
+        """Wait for one message, and take those that are there with it, `most` at most."""
+
+        def attempt() -> list[Any] | None:
+            return self.sync.try_receive_many(most) or None
+
+        return await _drive.on_word(self.sync, True, attempt, timeout=timeout)
+
+    def try_peek(self) -> _ring.Loan | None:
+        """The next message in place, None for not now."""
+        return self.sync.try_peek()
+
+    @asynccontextmanager
+    async def peek(self, timeout: float | None = None) -> AsyncIterator[memoryview]:
+        """For ``async with``: a read-only view of the next message, without a copy."""
+        with await _drive.on_word(self.sync, True, self.sync.try_peek, timeout=timeout) as view:
+            yield view
+
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        try:
+            while True:
+                yield await self.receive()
+        except EOFError:
+            return
+
+
+class Sender(_Sending[channel.Sender]):
+    """`unixipc.channel.Sender`, awaitable."""
+
+
+class Receiver(_Receiving[channel.Receiver]):
+    """`unixipc.channel.Receiver`, awaitable; ``async for`` ends when the last sender has left."""
+
+    def try_lease(self) -> _ring.Loan | None:
+        """The next message on trust, None for not now."""
+        return self.sync.try_lease()
+
+    @asynccontextmanager
+    async def lease(self, timeout: float | None = None) -> AsyncIterator[Any]:
+        """For ``async with``: the next message, ours for good at the end; after an error the next one gets it."""
+        with await _drive.on_word(self.sync, True, self.sync.try_lease, timeout=timeout) as message:
+            yield message
+
+
+class Publisher(_Sending[channel.Publisher]):
+    """`unixipc.channel.Publisher`, awaitable."""
+
+
+class Subscriber(_Receiving[channel.Subscriber]):
+    """`unixipc.channel.Subscriber`, awaitable; ``async for`` ends when the last publisher has left."""
+
+    @property
+    def missed(self) -> int:
+        """How many messages this subscriber was too slow for; always 0 if it is waited for."""
+        return self.sync.missed
+
+    @property
+    def lag(self) -> int:
+        """How many messages there are that it has not taken yet."""
+        return self.sync.lag
+
+
+class _Channels(_drive.DescriptorTwin[C], Generic[C]):
+    """What queues and topics have in common: the ways to get one."""
+
+    _of: type[C]
+
+    @classmethod
+    async def create(
+        cls,
+        name: str,
+        capacity_bytes: int = 1 << 20,
+        when_full: WhenFull = "wait",
+        codec: CodecLike | None = None,
+        mode: int = 0o600,
+    ) -> Self:
+        """Make a new one. FileExistsError if the name is in use. -- open(2), link(2)"""
+        return cls(cls._of.create(name, capacity_bytes, when_full, codec, mode))
+
+    @classmethod
+    async def open(cls, name: str, codec: CodecLike | None = None) -> Self:
+        """The one of this name. -- open(2)"""
+        return cls(cls._of.open(name, codec))
+
+    @classmethod
+    async def ensure(
+        cls,
+        name: str,
+        capacity_bytes: int = 1 << 20,
+        when_full: WhenFull = "wait",
+        codec: CodecLike | None = None,
+        mode: int = 0o600,
+    ) -> Self:
+        """Open it, or make it if it is missing. -- open(2)"""
+        return cls(cls._of.ensure(name, capacity_bytes, when_full, codec, mode))
+
+    @classmethod
+    async def temporary(
+        cls,
+        name: str,
+        capacity_bytes: int = 1 << 20,
+        when_full: WhenFull = "wait",
+        codec: CodecLike | None = None,
+        mode: int = 0o600,
+    ) -> Self:
+        """Open it, or make it; the last process that closes it removes it. -- open(2), unlink(2)"""
+        return cls(cls._of.temporary(name, capacity_bytes, when_full, codec, mode))
+
+    @classmethod
+    async def anonymous(
+        cls, capacity_bytes: int = 1 << 20, when_full: WhenFull = "wait", codec: CodecLike | None = None
+    ) -> Self:
+        """One without a name. -- open(2), O_TMPFILE"""
+        return cls(cls._of.anonymous(capacity_bytes, when_full, codec))
+
+    def remove(self) -> None:
+        """Take the name away; who has it open goes on. -- unlink(2)"""
+        self.sync.remove()
+
+
+class Queue(_Channels[channel.Queue]):
+    """`unixipc.channel.Queue`, with awaitable senders and receivers."""
+
+    _of = channel.Queue
+
+    def sender(self) -> Sender:
+        """Become a sender."""
+        return Sender(self.sync.sender())
+
+    def receiver(self) -> Receiver:
+        """Become a receiver."""
+        return Receiver(self.sync.receiver())
+
+    def stat(self) -> QueueStatus:
+        """How it is now."""
+        return self.sync.stat()
+
+
+class Topic(_Channels[channel.Topic]):
+    """`unixipc.channel.Topic`, with awaitable publishers and subscribers."""
+
+    _of = channel.Topic
+
+    def publisher(self) -> Publisher:
+        """Become a publisher."""
+        return Publisher(self.sync.publisher())
+
+    def subscriber(self, when_slow: Literal["wait", "tell"] = "wait") -> Subscriber:
+        """Become a subscriber, from the next message on."""
+        return Subscriber(self.sync.subscriber(when_slow))
+
+    def stat(self) -> TopicStatus:
+        """How it is now."""
+        return self.sync.stat()
