@@ -79,9 +79,10 @@ class FromTopic(FromQueue):
 
     def open(self, address: Address) -> None:
         """Open or make it, and become a subscriber."""
-        from .rings import ShellTopic, opened
+        from ..channel import Topic
+        from .rings import opened
 
-        topic = self.stack.enter_context(opened(ShellTopic, address.name))
+        topic = self.stack.enter_context(opened(Topic, address.name))
         self.receiver = self.stack.enter_context(topic.subscriber())
         if self.follow:
             self.stack.enter_context(topic.publisher())

@@ -106,9 +106,10 @@ class ToTopic(Outgoing):
 
     def open(self, address: Address) -> None:
         """Open or make it, and become a publisher."""
-        from .rings import ShellTopic, opened
+        from ..channel import Topic
+        from .rings import opened
 
-        topic = self.stack.enter_context(opened(ShellTopic, address.name))
+        topic = self.stack.enter_context(opened(Topic, address.name))
         self.sender = self.stack.enter_context(topic.publisher())
 
     def send_many(self, messages: list[bytes]) -> None:

@@ -8,21 +8,18 @@ has begun, so what is in a channel keeps it: it goes when the last one out finds
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager, suppress
 
-from .._fd import Descriptor
 from .._native.ring import use
 from ..channel import Queue, Topic
 from ..errors import LayoutError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import TypeVar
 
-    R = TypeVar("R", "ShellQueue", "ShellTopic")
+    R = TypeVar("R", "ShellQueue", Topic)
 
-PATIENCE_S = 1.0
+RECEIVER = 1
 
 
 class ShellQueue(Queue):
@@ -39,25 +36,14 @@ class ShellQueue(Queue):
         return bool(self._temporary)
 
     def receivers_were_here(self) -> bool:
-        """Whether anybody has ever received."""
-        seen = self.stat()
-        return bool(seen.received or seen.receivers or seen.receiver_sleeps)
-
-    def close(self) -> None:
-        """Close this handle; the last one out removes what is spent."""
-        if self.closed or not self._temporary:
-            super().close()
-            return
-        # one after the other: of two that leave at the same moment each would see the other, and neither be the last
-        with in_turn(self.fileno()):
-            super().close()
+        """Whether there has ever been one."""
+        return self._outside().was_here(RECEIVER)
 
     def _end_if_last(self) -> None:
-        if not self._temporary:
+        if not self._temporary or self._pid != os.getpid():
             return
-        if self._watcher is not None:
-            self._watcher.close()
-        if use(self.fileno(), True) and self._is_spent():  # from here on nobody else can come in: no message is lost
+        use(self.fileno(), -1)  # first our own lock: of two that end at once each would see the other's
+        if use(self.fileno(), 1) and self._is_spent():  # from here on nobody else can come in: no message is lost
             try:
                 self.remove()
             except OSError:
@@ -67,35 +53,10 @@ class ShellQueue(Queue):
         if not self.contents_matter:
             return True
         seen = self.stat()
-        return not seen.depth and (self.unused_is_spent or seen.sent > 0 or seen.receiver_sleeps > 0)
-
-
-class ShellTopic(Topic):
-    """A topic; what nobody subscribes to any more is lost anyway, so the last one out removes it."""
-
-    def close(self) -> None:
-        """Close this handle; the last one out removes it."""
-        if self.closed or not self._temporary:
-            super().close()
-            return
-        with in_turn(self.fileno()):
-            super().close()
-
-
-@contextmanager
-def in_turn(fd: int) -> Iterator[None]:
-    """While this file is ours alone; if somebody keeps it for long, without."""
-    from ..locks import FileLock
-
-    path = f"/proc/self/fd/{fd}"
-    with Descriptor(os.open(path, os.O_RDWR | os.O_CLOEXEC), path) as opening:
-        lock = FileLock(opening)
-        with suppress(OSError):  # in vain for so long, or a file system that has no locks
-            lock.acquire(PATIENCE_S)
-        try:
-            yield
-        finally:
-            lock.close()
+        outside = self._outside()
+        was_received_from = outside.was_here(RECEIVER)
+        outside.close()
+        return not seen.depth and (self.unused_is_spent or was_received_from)
 
 
 def opened(cls: type[R], name: str) -> R:

@@ -20,6 +20,9 @@ static int room(struct uipc_ring *ring, uint64_t at, uint64_t size) {
     return at - far + size + UIPC_RING_UNIT <= ring->capacity ? UIPC_OK : UIPC_NOT_NOW;
 }
 
+/* Take a message out of the ring: it was handed over, or dropped. */
+static void take_out(struct uipc_ring *ring, const struct uipc_message *message);
+
 /* Forget the oldest message; the senders' end is locked. */
 static int drop_oldest(struct uipc_ring *ring) {
     struct uipc_message oldest;
@@ -30,22 +33,41 @@ static int drop_oldest(struct uipc_ring *ring) {
     if (rc == UIPC_OK && oldest.at != ring->file->receivers.head)
         rc = UIPC_NOT_NOW; /* an older one is leased: no place would become free */
     if (rc == UIPC_OK) {
-        struct uipc_ring_end *end = &ring->file->receivers;
-        uipc_queue_consume(ring, &oldest);
-        uipc_store64(&end->count, end->count - 1); /* it was not received */
-        uipc_store64(&end->bytes, end->bytes - oldest.length);
+        take_out(ring, &oldest);
         uipc_add64(&ring->file->tally.dropped, 1);
     }
     uipc_ring_exit(ring, UIPC_RECEIVER);
     return rc;
 }
 
+static int state_at_head(const struct uipc_ring *ring) {
+    uint64_t head = uipc_load64_acquire(&ring->file->receivers.head) & ~15ull;
+    return uipc_state(uipc_load64_acquire(&uipc_record_at(ring, head)->word));
+}
+
+/* Free what reservations that came to nothing have left at the head: perhaps no receiver comes to do it. */
+static int tidy(struct uipc_ring *ring) {
+    struct uipc_message ignored;
+    int rc = uipc_queue_open(ring);
+    if (rc)
+        return rc;
+    rc = uipc_queue_next(ring, &ignored); /* goes over it */
+    uipc_queue_shut(ring, 0);
+    return rc == UIPC_DAMAGED ? rc : UIPC_OK;
+}
+
 static int make_room(struct uipc_ring *ring, uint64_t at, uint64_t size) {
     if (UIPC_UNLIKELY(ring->kind == UIPC_TOPIC))
         return uipc_topic_room(ring, at, size);
     int rc = room(ring, at, size);
-    while (rc == UIPC_NOT_NOW && ring->when_full == UIPC_DROP_OLDEST) { /* ends: each turn drops a message or fails */
-        if ((rc = drop_oldest(ring)))
+    for (uint64_t most = ring->capacity / UIPC_RING_UNIT; rc == UIPC_NOT_NOW && most; most--) {
+        if (state_at_head(ring) == UIPC_DONE)
+            rc = tidy(ring);
+        else if (ring->when_full == UIPC_DROP_OLDEST)
+            rc = drop_oldest(ring);
+        else
+            return rc;
+        if (rc)
             return rc;
         rc = room(ring, at, size);
     }
@@ -55,15 +77,16 @@ static int make_room(struct uipc_ring *ring, uint64_t at, uint64_t size) {
 /* Write a record; the senders' end is locked. With `state` its word appears, and the record with it. */
 static int append(struct uipc_ring *ring, const void *bytes, size_t length, int state, struct uipc_message *message) {
     struct uipc_ring_end *end = &ring->file->senders;
-    uint64_t at = end->lock.uipc_position, size = units_for(length) * UIPC_RING_UNIT;
+    uint64_t at = uipc_load64(&end->lock.uipc_position), size = units_for(length) * UIPC_RING_UNIT;
     if (UIPC_UNLIKELY(length > ring->longest))
         return UIPC_TOO_LONG;
     int rc = make_room(ring, at, size);
     if (UIPC_UNLIKELY(rc))
         return rc;
-    struct uipc_record *record = uipc_record_at(ring, at);
+    struct uipc_record *record = uipc_record_at(ring, at), *behind = uipc_record_at(ring, at + size);
     uint32_t sequence = (uint32_t)end->count;
-    uipc_store64(&uipc_record_at(ring, at + size)->word, UIPC_NOTHING);
+    uipc_store_relaxed(&behind->sequence, sequence + 1); /* so the record at the head tells how many are gone */
+    uipc_store64(&behind->word, UIPC_NOTHING);
     UIPC_POINT("send-cleared");
     uipc_store_relaxed(&record->units, size / UIPC_RING_UNIT);
     uipc_store_relaxed(&record->sequence, sequence);
@@ -113,28 +136,50 @@ int uipc_queue_reserve(struct uipc_ring *ring, size_t length, struct uipc_messag
     return rc;
 }
 
-/* Our reservation becomes a message, or nothing. Only we may change its word: no lock. */
+/* Our reservation becomes a message, or nothing. Only we may change its word. */
 static int settle(struct uipc_ring *ring, const struct uipc_message *message, uint64_t word) {
     struct uipc_record *record = uipc_record_at(ring, message->at);
     uint64_t was = UIPC_RESERVED | uipc_member_bits(ring) | (uint64_t)message->length << 32;
-    if (!uipc_exchange64_if(&record->word, was, word)) /* SYNC record */
-        return UIPC_NOT_OURS;
-    UIPC_POINT("reserve-settled");
-    uipc_bell_answer(&ring->file->messages, ring->kind == UIPC_TOPIC ? INT_MAX : 1);
-    return UIPC_OK;
+    return uipc_exchange64_if(&record->word, was, word) ? UIPC_OK : UIPC_NOT_OURS; /* SYNC record */
+}
+
+/* Messages behind it could not be received before: then it is not one receiver's turn, but everybody's. */
+static int others_behind(const struct uipc_ring *ring, const struct uipc_message *message) {
+    uint64_t end = message->at + (uint64_t)message->units * UIPC_RING_UNIT;
+    return uipc_load64(&ring->file->senders.lock.uipc_position) != end;
+}
+
+static void tell_settled(struct uipc_ring *ring, int most, int space) {
+    uipc_bell_answer(&ring->file->messages, most);
+    if (space)
+        uipc_bell_answer(&ring->file->space, INT_MAX);
 }
 
 int uipc_queue_commit(struct uipc_ring *ring, const struct uipc_message *message, size_t length) {
     if (length > message->length)
         return UIPC_TOO_LONG;
     UIPC_POINT("reserve-filled");
-    return settle(ring, message, UIPC_READY | uipc_member_bits(ring) | (uint64_t)length << 32);
+    int rc = settle(ring, message, UIPC_READY | uipc_member_bits(ring) | (uint64_t)length << 32);
+    UIPC_POINT("reserve-settled");
+    if (rc == UIPC_OK) /* who wants to drop the oldest may have waited for it */
+        tell_settled(ring, ring->kind == UIPC_TOPIC || others_behind(ring, message) ? INT_MAX : 1,
+                     ring->kind == UIPC_TOPIC || ring->when_full == UIPC_DROP_OLDEST);
+    return rc;
 }
 
+/* Under the lock that all changes of what is gone are counted under (a topic counts none). */
 int uipc_queue_abort(struct uipc_ring *ring, const struct uipc_message *message) {
-    int rc = settle(ring, message, UIPC_DONE | uipc_member_bits(ring));
+    int rc = ring->kind == UIPC_QUEUE ? uipc_ring_enter(ring, UIPC_RECEIVER) : UIPC_OK;
+    if (rc)
+        return rc;
+    rc = settle(ring, message, UIPC_DONE | uipc_member_bits(ring));
+    UIPC_POINT("reserve-aborted");
     if (rc == UIPC_OK)
         uipc_add64(&ring->file->tally.aborted, 1);
+    if (ring->kind == UIPC_QUEUE)
+        uipc_ring_exit(ring, UIPC_RECEIVER);
+    if (rc == UIPC_OK)
+        tell_settled(ring, INT_MAX, 1);
     return rc;
 }
 
@@ -143,9 +188,11 @@ int uipc_queue_abort(struct uipc_ring *ring, const struct uipc_message *message)
 int uipc_queue_open(struct uipc_ring *ring) { return uipc_ring_enter(ring, UIPC_RECEIVER); }
 
 void uipc_queue_shut(struct uipc_ring *ring, int consumed_any) {
+    int freed = consumed_any || ring->freed;
+    ring->freed = 0;
     uipc_ring_exit(ring, UIPC_RECEIVER);
     UIPC_POINT("receive-unlocked");
-    if (consumed_any)
+    if (freed)
         uipc_bell_answer(&ring->file->space, INT_MAX);
 }
 
@@ -203,7 +250,9 @@ static int step_over(struct uipc_ring *ring, uint64_t at) {
     if (!size)
         return UIPC_DAMAGED;
     uipc_store64(&end->lock.uipc_position, at + size);
+    UIPC_POINT("receive-stepped");
     advance_head(ring);
+    ring->freed = 1;
     return UIPC_OK;
 }
 
@@ -253,7 +302,7 @@ static void count(struct uipc_ring *ring, const struct uipc_message *message) {
     uipc_store64(&end->bytes, end->bytes + message->length);
 }
 
-void uipc_queue_consume(struct uipc_ring *ring, const struct uipc_message *message) {
+static void take_out(struct uipc_ring *ring, const struct uipc_message *message) {
     struct uipc_ring_end *end = &ring->file->receivers;
     uint64_t size = (uint64_t)message->units * UIPC_RING_UNIT;
     if (message->at == end->lock.uipc_position && message->at == end->head) { /* nothing is leased */
@@ -267,6 +316,10 @@ void uipc_queue_consume(struct uipc_ring *ring, const struct uipc_message *messa
         advance_head(ring);
     }
     UIPC_POINT("receive-freed");
+}
+
+void uipc_queue_consume(struct uipc_ring *ring, const struct uipc_message *message) {
+    take_out(ring, message);
     count(ring, message);
 }
 
@@ -305,7 +358,7 @@ int uipc_queue_finish(struct uipc_ring *ring, const struct uipc_message *message
     if (accept)
         uipc_bell_answer(&ring->file->space, INT_MAX);
     else
-        uipc_bell_answer(&ring->file->messages, 1);
+        tell_settled(ring, 1, ring->when_full == UIPC_DROP_OLDEST);
     return UIPC_OK;
 }
 
@@ -323,5 +376,18 @@ int uipc_queue_writable(const struct uipc_ring *ring, size_t length) {
         return uipc_topic_writable(ring, units_for(length) * UIPC_RING_UNIT);
     uint64_t at = uipc_load64(&ring->file->senders.lock.uipc_position);
     uint64_t head = uipc_load64_acquire(&ring->file->receivers.head);
-    return at - head + (units_for(length) + 1) * UIPC_RING_UNIT <= ring->capacity || at - head > ring->capacity;
+    if (at - head + (units_for(length) + 1) * UIPC_RING_UNIT <= ring->capacity || at - head > ring->capacity)
+        return 1;
+    int oldest = state_at_head(ring); /* see make_room */
+    return oldest == UIPC_DONE || (oldest == UIPC_READY && ring->when_full == UIPC_DROP_OLDEST);
+}
+
+/* A guess, for who waits: the record in question may be another one by now, or none. */
+uint32_t uipc_ring_in_work(const struct uipc_ring *ring, int reading) {
+    const struct uipc_ring_end *end = &ring->file->receivers;
+    uint64_t at = ring->kind == UIPC_TOPIC ? ring->cursor
+                  : reading                ? uipc_load64(&end->lock.uipc_position)
+                                           : uipc_load64_acquire(&end->head);
+    uint64_t word = uipc_load64(&uipc_record_at(ring, at & ~15ull)->word);
+    return uipc_state(word) == (reading ? UIPC_RESERVED : UIPC_LEASED) ? uipc_length(word) : 0;
 }

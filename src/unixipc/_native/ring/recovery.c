@@ -20,6 +20,7 @@ int uipc_ring_enter(struct uipc_ring *ring, int role) {
         return UIPC_OK;
     }
     if (rc == EOWNERDEAD) {
+        UIPC_POINT("repair-begun");
         if ((rc = uipc_repair(ring, role)))
             uipc_ring_exit(ring, role);
         return rc;
@@ -46,8 +47,27 @@ static int repair_senders(struct uipc_ring *ring) {
         uipc_store64(&end->count, end->count + 1);
         uipc_store64(&end->bytes, end->bytes + uipc_length(uipc_load64(&record->word)));
     }
+    UIPC_POINT("repair-counted");
     uipc_store64(&end->lock.uipc_position, at + size);
     return UIPC_OK;
+}
+
+/* How many are gone is in the number of the record at the head; what was killed may not have counted its last one. */
+static void recount(struct uipc_ring *ring) {
+    struct uipc_ring_end *end = &ring->file->receivers;
+    const struct uipc_ring_tally *tally = &ring->file->tally;
+    uint64_t head = end->head, at = head, size;
+    uint32_t gone = uipc_load_relaxed(&uipc_record_at(ring, head)->sequence);
+    while (at - head < ring->capacity) { /* ends: `at` goes on by a record each turn */
+        struct uipc_record *record = uipc_record_at(ring, at);
+        int state = uipc_state(uipc_load64_acquire(&record->word));
+        if (state == UIPC_NOTHING || !(size = uipc_size_of(ring, record)))
+            break;
+        gone += state == UIPC_DONE;
+        at += size;
+    }
+    uint32_t counted = (uint32_t)(end->count + uipc_load64(&tally->dropped) + uipc_load64(&tally->aborted));
+    uipc_store64(&end->count, end->count + (uint64_t)(int64_t)(int32_t)(gone - counted));
 }
 
 /* A receiver was killed. What it had not yet done with is handed over again: nobody has seen it. */
@@ -69,6 +89,8 @@ static int repair_receivers(struct uipc_ring *ring) {
     }
     uipc_store64(&end->lock.uipc_far, returned);
     uipc_store64_release(&end->head, head); /* SYNC head */
+    UIPC_POINT("repair-freed");
+    recount(ring);
     return UIPC_OK;
 }
 
@@ -95,10 +117,12 @@ static int free_records_of(struct uipc_ring *ring, int member) {
             break;
         if (theirs && state == UIPC_LEASED) {
             uipc_store64_release(&record->word, UIPC_READY | (word & ~0xFFull));
+            UIPC_POINT("place-returned");
             if ((int64_t)(at - next) < 0)
                 uipc_store64(&end->lock.uipc_far, end->lock.uipc_far + 1);
         } else if (theirs && state == UIPC_RESERVED) {
             uipc_store64_release(&record->word, UIPC_DONE | (word & ~0xFFull));
+            UIPC_POINT("place-given-up");
             uipc_add64(&ring->file->tally.aborted, 1);
         }
         at += size;
@@ -152,6 +176,7 @@ static void enter_name(struct uipc_ring *ring, int role, int slot) {
 }
 
 int uipc_ring_join(struct uipc_ring *ring, int role) {
+    int result = UIPC_FULL;
     for (int slot = 0; slot < UIPC_RING_MEMBERS; slot++) {
         int number = number_of(role, slot);
         if (lock_byte(ring->fd, F_OFD_SETLK, F_WRLCK, number, 1, NULL) < 0) {
@@ -162,9 +187,11 @@ int uipc_ring_join(struct uipc_ring *ring, int role) {
         }
         UIPC_POINT("join-locked");
         int rc = uipc_load_acquire(&ring->file->member[role][slot].state) ? clear_place(ring, role, slot) : UIPC_OK;
-        if (rc) {
+        if (rc) { /* what was somebody's is cleared by who has the end's lock soon: perhaps another place is free */
             lock_byte(ring->fd, F_OFD_SETLK, F_UNLCK, number, 1, NULL);
-            return rc;
+            if ((result = rc) != UIPC_BUSY)
+                return rc;
+            continue;
         }
         for (uint32_t top = uipc_load_acquire(&ring->file->tally.top[role]); top <= (uint32_t)slot;)
             if (uipc_exchange_if(&ring->file->tally.top[role], &top, slot + 1))
@@ -176,7 +203,7 @@ int uipc_ring_join(struct uipc_ring *ring, int role) {
         uipc_fetch_add(&ring->file->tally.changes, 1);
         return UIPC_OK;
     }
-    return UIPC_FULL;
+    return result;
 }
 
 void uipc_ring_leave(struct uipc_ring *ring) {
@@ -201,7 +228,8 @@ int uipc_ring_any(struct uipc_ring *ring, int role) {
 
 int uipc_ring_use(int fd, int alone) {
     int number = 2 * UIPC_RING_MEMBERS;
-    return lock_byte(fd, F_OFD_SETLK, alone ? F_WRLCK : F_RDLCK, number, 1, NULL) < 0 ? errno : 0;
+    short how = alone < 0 ? F_UNLCK : alone ? F_WRLCK : F_RDLCK;
+    return lock_byte(fd, F_OFD_SETLK, how, number, 1, NULL) < 0 ? errno : 0;
 }
 
 int uipc_ring_is_alive(struct uipc_ring *ring, int role, int slot) {
@@ -225,6 +253,7 @@ int uipc_ring_look(struct uipc_ring *ring) {
                 cleared++;
             }
             lock_byte(ring->fd, F_OFD_SETLK, F_UNLCK, number, 1, NULL);
+            uipc_fetch_add(&ring->file->tally.changes, 1); /* as long as we had it, it looked alive */
         }
     if (cleared)
         tell_everybody(ring);

@@ -66,12 +66,12 @@ int uipc_ring_check(struct uipc_ring *ring, const struct uipc_ring_facts *there,
 }
 
 void uipc_ring_start(struct uipc_ring *ring, void *header, void *data, int fd) {
-    ring->file = header, ring->data = data, ring->fd = fd, ring->slot = -1;
+    ring->file = header, ring->data = data, ring->fd = fd, ring->slot = -1, ring->stuck = UIPC_NOT_STUCK;
 }
 
 uint64_t uipc_ring_used(const struct uipc_ring *ring) {
     uint64_t head = ring->kind == UIPC_TOPIC ? uipc_load64_acquire(&ring->file->tally.oldest)
                                              : uipc_load64_acquire(&ring->file->receivers.head);
     uint64_t used = uipc_load64(&ring->file->senders.lock.uipc_position) - head;
-    return used > ring->capacity ? ring->capacity : used;
+    return (int64_t)used < 0 ? 0 : used > ring->capacity ? ring->capacity : used; /* receivers may be ahead for a moment */
 }

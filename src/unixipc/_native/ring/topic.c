@@ -37,8 +37,10 @@ int uipc_topic_room(struct uipc_ring *ring, uint64_t at, uint64_t size) {
             if (oldest == far || at - far > at - oldest)
                 return UIPC_NOT_NOW;
         }
-        if (uipc_state(uipc_load64_acquire(&record->word)) == UIPC_RESERVED)
+        if (uipc_state(uipc_load64_acquire(&record->word)) == UIPC_RESERVED) {
+            ring->stuck = oldest;
             return UIPC_NOT_NOW;
+        }
         if (!(step = uipc_size_of(ring, record)) || step > at - oldest)
             return uipc_damaged(ring, "units of a record", step / UIPC_RING_UNIT, (at - oldest) / UIPC_RING_UNIT);
         oldest += step;
@@ -50,8 +52,16 @@ int uipc_topic_room(struct uipc_ring *ring, uint64_t at, uint64_t size) {
     return UIPC_OK;
 }
 
+/* The last try has found somebody's reservation in its way, and it is there still. */
+static int is_stuck(const struct uipc_ring *ring) {
+    return ring->stuck != UIPC_NOT_STUCK && (int64_t)(uipc_load64(&ring->file->tally.oldest) - ring->stuck) <= 0 &&
+           uipc_state(uipc_load64_acquire(&uipc_record_at(ring, ring->stuck)->word)) == UIPC_RESERVED;
+}
+
 int uipc_topic_writable(const struct uipc_ring *ring, uint64_t size) {
     uint64_t at = uipc_load64_acquire(&ring->file->senders.lock.uipc_position);
+    if (is_stuck(ring))
+        return 0;
     return at - slowest(ring, at) + size + UIPC_RING_UNIT <= ring->capacity;
 }
 
