@@ -90,6 +90,7 @@ def test_what_has_another_kind_or_an_owner_stays(shell, name):
         ):
             done = shell.ipc("rm", url)
             assert done.returncode == 1 and said in done.stderr and done.stderr.count("\n") == 1, done.stderr
+            assert done.stderr.startswith(f"ipc rm: {url.split('?')[0]}"), done.stderr
         assert (folder / "file").read_text() == "precious"
         assert (folder / "live").exists() and (folder / "fifo").exists()
     stale = shell.ipc("rm", f"unix:{folder}/live", f"fifo:{folder}/fifo")

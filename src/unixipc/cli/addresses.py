@@ -48,7 +48,8 @@ class Address:
     kind: str | None = None
 
     def __str__(self) -> str:
-        return f"{self.scheme}:{self.name}" + (f"?kind={self.kind}" if self.kind else "")
+        said = self.kind and self.kind != "stream"  # a socket that is not called otherwise is one
+        return f"{self.scheme}:{self.name}" + (f"?kind={self.kind}" if said else "")
 
 
 def parse(text: str, schemes: tuple[str, ...] = tuple(KINDS)) -> Address:

@@ -58,10 +58,13 @@ def _row(url: Address, force: bool) -> dict[str, object]:
     try:
         row |= {"kind": remove(url), "removed": True}
     except FileNotFoundError as error:
-        row["error"] = None if force else explain(error)
-    except OSError as error:
-        row["error"] = explain(error)
-    except ValueError as error:  # of a foreign or damaged channel, for example: it does not know its name
-        text = explain(error)
-        row["error"] = text if text.startswith(str(url)) else f"{url}: {text}"
+        row["error"] = None if force else _named(url, error)
+    except (OSError, ValueError) as error:
+        row["error"] = _named(url, error)
     return row
+
+
+def _named(url: Address, error: Exception) -> str:
+    """The error, and which of the addresses it is about: what the kernel refuses has other names too."""
+    text = explain(error)
+    return text if text.startswith(str(url)) else f"{url}: {text}"
