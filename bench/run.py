@@ -25,6 +25,7 @@ QUESTIONS = (
     "sysv",
     "posix",
     "channel",
+    "robust",
     "imports",
     "cli",
 )

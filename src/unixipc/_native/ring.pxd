@@ -92,7 +92,7 @@ cdef extern from "atomics.h" nogil:
     void uipc_copy_and_take(char *to, const char *source, size_t n)
     void uipc_pause()
     uint32_t uipc_load_acquire(const uint32_t *)
-    void uipc_add64(uint64_t *, uint64_t)
+    uint64_t uipc_add64(uint64_t *, uint64_t)
 
 cdef extern from "futex.h" nogil:
     int uipc_futex_wait(uint32_t *, uint32_t, const timespec *)

@@ -60,7 +60,7 @@ int uipc_ring_join(struct uipc_ring *ring, int role);
 void uipc_ring_leave(struct uipc_ring *ring);
 int uipc_ring_look(struct uipc_ring *ring); /* clears up after members that were killed: how many there were */
 int uipc_ring_any(struct uipc_ring *ring, int role); /* somebody else of this role is alive */
-int uipc_ring_use(int fd, int alone); /* temporary ones: note that we have it open; `alone`: nobody else has */
+int uipc_ring_use(int fd, int alone); /* temporary ones: we have it open; 1: and nobody else has; -1: no more */
 uint64_t uipc_ring_used(const struct uipc_ring *ring); /* bytes of the ring that are not free */
 int uipc_ring_is_alive(struct uipc_ring *ring, int role, int slot);
 
