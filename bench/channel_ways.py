@@ -49,7 +49,7 @@ class Way:
         raise NotImplementedError
 
     def finish(self) -> None:
-        """In the sender, behind its last message."""
+        """Behind the last message: in the sender, and in every subscriber of a topic."""
 
     def close(self) -> None:
         """In the parent, when both are done."""
@@ -270,6 +270,84 @@ class Kickmsg(Way):
 
     def close(self) -> None:
         self.region.unlink()
+
+
+class TopicWay(Way):
+    """A topic whose publisher waits for every subscriber."""
+
+    name, kind = "unixipc Topic", "ours"
+
+    def make(self) -> None:
+        self.topic = channel.Topic.anonymous(self.capacity)
+
+    def sender(self) -> Call:
+        self.end = self.topic.publisher()
+        return self.end.send
+
+    def receiver(self) -> Call:
+        self.end = self.topic.subscriber()
+        return self.end.receive
+
+    def close(self) -> None:
+        self.topic.close()
+
+
+class Iceoryx2(Way):
+    """Its publisher waits for subscribers that are slow; who receives has to ask again and again."""
+
+    name, needs = "iceoryx2, spinning", "iceoryx2"
+    receive_must_be_repeated, blocks = True, False
+
+    def make(self) -> None:
+        self.path = f"unixipc-bench-{os.urandom(6).hex()}"
+
+    def _service(self) -> Any:
+        import ctypes
+
+        import iceoryx2
+
+        iceoryx2.set_log_level(iceoryx2.LogLevel.Fatal)
+        self.node = iceoryx2.NodeBuilder.new().create(iceoryx2.ServiceType.Ipc)
+        name = iceoryx2.ServiceName.new(self.path)
+        service = self.node.service_builder(name).publish_subscribe(iceoryx2.Slice[ctypes.c_uint8])
+        return service.subscriber_max_buffer_size(1024).enable_safe_overflow(False).open_or_create()
+
+    def sender(self) -> Call:
+        import iceoryx2
+
+        self.service = self._service()
+        builder = self.service.publisher_builder().initial_max_slice_len(self.size)
+        self.end = builder.backpressure_strategy(iceoryx2.BackpressureStrategy.RetryUntilDelivered).create()
+        loan, size = self.end.loan_slice_uninit, self.size
+        from ctypes import memmove
+
+        def send(data: bytes) -> None:
+            sample = loan(size)
+            memmove(sample.payload().data_ptr, data, size)
+            sample.assume_init().send()
+
+        return send
+
+    def receiver(self) -> Call:
+        from ctypes import string_at
+
+        self.service = self._service()
+        self.end = self.service.subscriber_builder().create()
+        receive, size = self.end.receive, self.size
+
+        def take() -> bytes | None:
+            sample = receive()
+            if sample is None:
+                return None
+            data = string_at(sample.payload().data_ptr, size)
+            sample.delete()
+            return data
+
+        return take
+
+    def finish(self) -> None:
+        for each in (self.end, self.service, self.node):
+            getattr(each, "delete", int)()
 
 
 ALL: tuple[type[Way], ...] = (
