@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
+from glob import glob
 from typing import Any, ClassVar
 
 from unixipc import channel
@@ -295,11 +297,15 @@ class TopicWay(Way):
 class Iceoryx2(Way):
     """Its publisher waits for subscribers that are slow; who receives has to ask again and again."""
 
-    name, needs = "iceoryx2, spinning", "iceoryx2"
+    name, needs, slow = "iceoryx2, spinning", "iceoryx2", 20
     receive_must_be_repeated, blocks = True, False
 
     def make(self) -> None:
-        self.path = f"unixipc-bench-{os.urandom(6).hex()}"
+        self.path, self.before = f"unixipc-bench-{os.urandom(6).hex()}", self._files()
+
+    def _files(self) -> set[str]:
+        places = ("/dev/shm/iox2_*", "/tmp/iceoryx2/*/*", "/tmp/iceoryx2/*", "/tmp/iceoryx2")
+        return {name for place in places for name in glob(place)}
 
     def _service(self) -> Any:
         import ctypes
@@ -348,6 +354,12 @@ class Iceoryx2(Way):
     def finish(self) -> None:
         for each in (self.end, self.service, self.node):
             getattr(each, "delete", int)()
+
+    def close(self) -> None:
+        """It leaves some files behind."""
+        for name in sorted(self._files() - self.before, reverse=True):
+            with suppress(OSError):
+                (os.rmdir if os.path.isdir(name) else os.unlink)(name)
 
 
 ALL: tuple[type[Way], ...] = (
