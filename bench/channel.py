@@ -38,6 +38,7 @@ HYBRID, FUTEX = "C ring-hybrid", "C ring-futex"
 MANNERS = ("spin", "futex", "hybrid")
 SENDERS, BATCH, LONGEST_S = 4, 500, 10
 LOST = float("nan")
+given_up: set[str] = set()  # peers that have lost messages once
 Loop = Callable[[Call, Iterable[bytes]], object]
 Take = Callable[[Call, int], "bytes | None"]
 
@@ -216,6 +217,9 @@ def guarded(way: Way, run: Callable[[], float], taken: Callable[[], float] | Non
     def late(_number: int, _frame: object) -> None:
         raise RuntimeError(f"nothing came any more within {LONGEST_S} s")
 
+    if way.name in given_up:
+        way.close()
+        return LOST
     before = signal.signal(signal.SIGALRM, late)
     signal.alarm(LONGEST_S)
     try:
@@ -225,6 +229,7 @@ def guarded(way: Way, run: Callable[[], float], taken: Callable[[], float] | Non
         if way.kind == "ours":
             raise
         print(f"{way.name}: {error}", file=sys.stderr)
+        given_up.add(way.name)
         return LOST
     finally:
         signal.alarm(0)
@@ -245,6 +250,7 @@ def case(cls: type[Way], measure: Callable[..., float], count: int, **words: obj
 
 def complete(rows: list[Row]) -> tuple[list[Row], list[str]]:
     """Without those that lost messages; and who they are."""
+    given_up.clear()
     lost = [row for row in rows if any(value != value for value in row.values)]
     return [row for row in rows if row not in lost], [f"{row.name}: lost messages, or stopped" for row in lost]
 

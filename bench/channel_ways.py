@@ -7,6 +7,7 @@ that waits, or one that has to be repeated until it is true (or not None): the l
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -304,8 +305,7 @@ class Iceoryx2(Way):
         self.path, self.before = f"unixipc-bench-{os.urandom(6).hex()}", self._files()
 
     def _files(self) -> set[str]:
-        places = ("/dev/shm/iox2_*", "/tmp/iceoryx2/*/*", "/tmp/iceoryx2/*", "/tmp/iceoryx2")
-        return {name for place in places for name in glob(place)}
+        return {name for place in ("/dev/shm/iox2_*", "/tmp/iceoryx2") for name in glob(place)}
 
     def _service(self) -> Any:
         import ctypes
@@ -357,9 +357,12 @@ class Iceoryx2(Way):
 
     def close(self) -> None:
         """It leaves some files behind."""
-        for name in sorted(self._files() - self.before, reverse=True):
-            with suppress(OSError):
-                (os.rmdir if os.path.isdir(name) else os.unlink)(name)
+        for name in self._files() - self.before:
+            if os.path.isdir(name):
+                shutil.rmtree(name, ignore_errors=True)
+            else:
+                with suppress(FileNotFoundError):
+                    os.unlink(name)
 
 
 ALL: tuple[type[Way], ...] = (
