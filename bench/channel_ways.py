@@ -77,7 +77,7 @@ class Ours(Way):
 
 
 class Pipe(Way):
-    name, kind, slow = "multiprocessing.Pipe", "stdlib", 4
+    name, kind, slow = "multiprocessing.Pipe", "stdlib", 8
 
     def make(self) -> None:
         from multiprocessing import Pipe as make_pipe
@@ -96,7 +96,7 @@ class Pipe(Way):
 
 
 class SimpleQueue(Way):
-    name, kind, slow = "multiprocessing.SimpleQueue", "stdlib", 8
+    name, kind, slow = "multiprocessing.SimpleQueue", "stdlib", 16
 
     def make(self) -> None:
         from multiprocessing import SimpleQueue as Make
@@ -114,7 +114,7 @@ class SimpleQueue(Way):
 
 
 class FeederQueue(SimpleQueue):
-    name, slow = "multiprocessing.Queue", 8
+    name, slow = "multiprocessing.Queue", 16
 
     def make(self) -> None:
         from multiprocessing import Queue as make_queue
@@ -130,7 +130,7 @@ class FeederQueue(SimpleQueue):
 
 
 class Zmq(Way):
-    name, needs, slow = "pyzmq PUSH/PULL ipc", "zmq", 4
+    name, needs, slow = "pyzmq PUSH/PULL ipc", "zmq", 8
 
     def make(self) -> None:
         self.folder = tempfile.TemporaryDirectory()
@@ -162,7 +162,7 @@ class Zmq(Way):
 
 
 class FasterFifo(Way):
-    name, needs, slow = "faster-fifo", "faster_fifo", 4
+    name, needs, slow = "faster-fifo", "faster_fifo", 8
 
     def make(self) -> None:
         import faster_fifo
