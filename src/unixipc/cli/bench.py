@@ -69,6 +69,8 @@ def bench(
 
     Exit status: 0; 1 if nothing could be measured; 2 if the command was not understood.
     """  # noqa: D301
+    if seconds != seconds:  # not a number: no range excludes it
+        raise click.BadParameter("it must be a number", param_hint="--seconds")
     kinds = _chosen(only)
     asked = [question for question in QUESTIONS if not questions or question in questions]
     lengths = sorted(set(sizes))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 URGENCY = {"bad": 0, "warn": 1, "unknown": 2, "ok": 3}
 COLOURS = {"bad": "bold red", "warn": "yellow", "unknown": "magenta", "ok": "green"}
-HEADINGS = ("", "topic", "what", "found", "used")
+HEADINGS = ("", "what", "found", "why, and the fix")
 INDENT = " " * 9
 KIB = 1024
 
@@ -126,12 +126,15 @@ def _print_rich(findings: list[Finding]) -> None:
     from rich.text import Text
 
     table = Table(header_style="bold")
-    for heading in (*HEADINGS, "why, and the fix"):
+    for heading in HEADINGS:
         table.add_column(heading, overflow="fold")
     for finding in findings:
         why = Text(printable(finding.why))
         if finding.fix and finding.status != "ok":
             why.append(f"\n{printable(finding.fix)}", "bold")
-        words = map(Text, (finding.topic, finding.name, _found(finding), _used(finding)))
-        table.add_row(Text(finding.status, COLOURS[finding.status]), *words, why)
+        what = Text(finding.name).append(f"\n{finding.topic}", "dim")
+        found = Text(_found(finding))
+        if used := _used(finding):
+            found.append(f"\nused: {used}")
+        table.add_row(Text(finding.status, COLOURS[finding.status]), what, found, why)
     Console().print(table)

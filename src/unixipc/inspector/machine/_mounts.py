@@ -18,6 +18,8 @@ MOST_LINKS = 40
 class Mount:
     """One line of mountinfo: where, of what type, with which options (the mount's and the file system's)."""
 
+    number: int
+    parent: int
     point: str
     root: str
     type: str
@@ -25,7 +27,7 @@ class Mount:
 
 
 def mounts() -> list[Mount]:
-    """Every mount of this mount namespace, the newest last. -- proc_pid_mountinfo(5)"""
+    """Every mount of this mount namespace, hidden ones too. -- proc_pid_mountinfo(5)"""
     with open("/proc/self/mountinfo", errors="surrogateescape") as lines:
         return [_mount(line.rstrip("\n")) for line in lines]
 
@@ -34,7 +36,7 @@ def _mount(line: str) -> Mount:
     own, _, system = line.partition(" - ")
     words, kind = own.split(" "), system.split(" ")
     options = frozenset([*words[5].split(","), *kind[-1].split(",")])
-    return Mount(_plain(words[4]), _plain(words[3]), kind[0], options)
+    return Mount(int(words[0]), int(words[1]), _plain(words[4]), _plain(words[3]), kind[0], options)
 
 
 def _plain(word: str) -> str:
@@ -42,12 +44,16 @@ def _plain(word: str) -> str:
 
 
 def covering(path: str, among: list[Mount]) -> Mount:
-    """The mount of a path that has no symbolic links."""
-    best = Mount("/", "/", "", frozenset())
-    for mount in among:
-        inside = path == mount.point or path.startswith(mount.point.rstrip("/") + "/")
-        if inside and len(mount.point) >= len(best.point):
-            best = mount
+    """The mount of a path that has no symbolic links.
+
+    A mount hides what was mounted below its point before. So we go as the kernel does: from the root to the first
+    mount on the way whose parent is the one that we are in, and on from there.
+    """
+    numbers = {mount.number for mount in among}
+    way = [mount for mount in among if path == mount.point or path.startswith(mount.point.rstrip("/") + "/")]
+    best = min((mount for mount in way if mount.parent not in numbers), key=lambda mount: len(mount.point))
+    while below := [mount for mount in way if mount.parent == best.number and mount is not best]:
+        best = min(below, key=lambda mount: len(mount.point))
     return best
 
 

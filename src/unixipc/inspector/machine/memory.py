@@ -111,7 +111,7 @@ def _machine() -> Finding:
 
 def _cgroup() -> Finding:
     name = "memory limit of the cgroup"
-    limit, used, where = _tightest()
+    limit, used, where = tightest(*_hierarchy())
     why = "what lies in /dev/shm counts too; beyond it the kernel kills a process of the cgroup, without an ENOSPC"
     if limit is None:
         return Finding("memory", name, None, "bytes", used, "ok", why, "")
@@ -139,9 +139,8 @@ NO_LIMIT = 1 << 62
 """Version 1 says "no limit" with the highest number that is left when it is rounded to pages."""
 
 
-def _tightest() -> tuple[int | None, int | None, str]:
-    """The lowest limit from this process's cgroup upwards, how much is used of it, and the file that it is in."""
-    folder, path, names = _hierarchy()
+def tightest(folder: str, path: str, names: tuple[str, str, str]) -> tuple[int | None, int | None, str]:
+    """The lowest limit from the cgroup `path` upwards, how much is used of it, and the file that it is in."""
     best: tuple[int | None, int | None, str] = None, None, ""
     while True:
         here = os.path.join(folder, path)

@@ -142,7 +142,7 @@ def _robust_list() -> Finding:
     except (ValueError, OSError):
         value = "not glibc"
     try:
-        with channel.Queue.anonymous() as queue, queue.sender() as sender:
+        with channel.Queue.anonymous(4096) as queue, queue.sender() as sender:
             sender.try_send(b"")
     except OSError as error:
         if error.errno != errno.ENOSYS:

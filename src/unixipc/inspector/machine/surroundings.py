@@ -23,7 +23,7 @@ def locks() -> Iterator[Finding]:
     yield attempt("locks", "fs.lease-break-time", _lease_break)
     among = mounts()
     for name, path in _places():
-        yield attempt("locks", f"locks in {name}", lambda name=name, path=path: _place(name, path, among))  # type: ignore[misc]
+        yield attempt("locks", f"locks in {name}", lambda name=name, path=path: place(name, path, among))  # type: ignore[misc]
 
 
 def _leases() -> Finding:
@@ -48,7 +48,8 @@ def _places() -> list[tuple[str, str]]:
     return list({path: (name, path) for name, path in reversed(named)}.values())[::-1]
 
 
-def _place(name: str, path: str, among: list[Mount]) -> Finding:
+def place(name: str, path: str, among: list[Mount]) -> Finding:
+    """Whether locks exclude on the file system that this path is on."""
     mount = mount_of(path, among, lambda mount: _family(mount) is not None)
     family, topic = _family(mount), "locks"
     if family is None:
