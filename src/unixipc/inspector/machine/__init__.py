@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from ._finding import Finding
+from ._finding import Finding, unreadable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,4 +68,4 @@ def _examined(topic: str) -> Iterator[Finding]:
     try:
         yield from look()
     except (OSError, ValueError, LookupError) as error:
-        yield Finding(topic, topic, None, "", None, "unknown", f"it cannot be read: {error}", "")
+        yield unreadable(topic, topic, error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 from ..._record import record
 
@@ -42,7 +43,15 @@ def attempt(topic: str, name: str, look: Callable[[], Finding]) -> Finding:
     try:
         return look()
     except (OSError, ValueError, LookupError) as error:
-        return Finding(topic, name, None, "", None, "unknown", f"it cannot be read: {error}", "")
+        return unreadable(topic, name, error)
+
+
+def unreadable(topic: str, name: str, error: Exception) -> Finding:
+    """What is said where nothing could be found out."""
+    why = f"it cannot be read: {error}"
+    if isinstance(error, FileNotFoundError):
+        why = f"this kernel, or a namespace that is not its first, does not show it: {error}"
+    return Finding(topic, name, None, "", None, "unknown", why, "")
 
 
 def limited(topic: str, name: str, value: int, unit: str, used: int | None, why: str, fix: str) -> Finding:
@@ -85,6 +94,12 @@ def own_status(field: str) -> str:
         if key == field:
             return value.strip()
     raise LookupError(f"/proc/self/status has no {field}")
+
+
+def version_in(text: str) -> tuple[int, int]:
+    """The first two numbers of a kernel's release, or of a sentence about one."""
+    found = re.search(r"(\d+)\.(\d+)", text)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
 def has_capability(number: int) -> bool:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import sys
 
 from ... import channel, features
-from ._finding import CAP_SYS_PTRACE, Finding, attempt, has_capability, own_status, setting, sysctl
+from ._finding import CAP_SYS_PTRACE, Finding, attempt, has_capability, own_status, setting, sysctl, version_in
 from ._mounts import covering, mounts
 
 TYPE_CHECKING = False
@@ -33,7 +32,7 @@ WITHOUT = {
 def kernel() -> Iterator[Finding]:
     """Its release, and each probe of `unixipc.features`."""
     release = os.uname().release
-    old = _version(release) < OLDEST
+    old = version_in(release) < OLDEST
     why = "unixipc needs Linux 5.4 or later"
     fix = f"a newer kernel than {release}" if old else ""
     yield Finding("kernel", "Linux", release, "", None, "bad" if old else "ok", why, fix)
@@ -47,7 +46,7 @@ def _feature(name: str, release: str) -> Finding:
         return Finding("kernel", name, "yes", "", None, "ok", since, "")
     missing = f"{reason}; without it: {WITHOUT.get(name, 'what needs it raises ENOSYS')}"
     status: Status = "bad" if name in NEEDED else "ok"
-    if _version(release) < _version(since):
+    if version_in(release) < version_in(since):
         return Finding("kernel", name, "no", "", None, status, missing, f"a kernel as new: {since.partition(':')[0]}")
     status = "bad" if name in NEEDED else "warn"
     why = f"this kernel should have it, but something refuses it: {missing}"
@@ -55,11 +54,6 @@ def _feature(name: str, release: str) -> Finding:
 
 
 PROFILE = "allow its system call in the seccomp profile (docker run --security-opt seccomp=profile.json)"
-
-
-def _version(text: str) -> tuple[int, int]:
-    found = re.search(r"(\d+)\.(\d+)", text)
-    return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
 def visibility() -> Iterator[Finding]:

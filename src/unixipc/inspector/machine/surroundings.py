@@ -9,7 +9,7 @@ import os
 import pwd
 
 from ...locks import _file_systems
-from ._finding import Finding, attempt, setting, sysctl, text_of
+from ._finding import Finding, attempt, setting, sysctl, text_of, version_in
 from ._mounts import Mount, mount_of, mounts
 
 TYPE_CHECKING = False
@@ -152,7 +152,7 @@ def _files_of_logind() -> list[str]:
 
 FIRST_INODES = {"ipc": 0xEFFFFFFF, "user": 0xEFFFFFFD, "pid": 0xEFFFFFFC, "net": 0xEFFFFFF9, "mnt": 0xEFFFFFF8}
 """The first namespaces of a machine have these numbers: of network and mount since Linux 6.18, the others always."""
-ALWAYS = frozenset(("ipc", "user", "pid"))
+ALWAYS, ALL_SINCE = frozenset(("ipc", "user", "pid")), (6, 18)
 MEANS = {
     "ipc": "System V objects and POSIX queues of another IPC namespace can be neither opened nor seen",
     "pid": "pids of another pid namespace mean nothing here: a holder outside is seen as 0, or not at all",
@@ -174,7 +174,7 @@ def _namespace(kind: str, name: str, why: str) -> Finding:
     is_first = _is_first(kind, inode)
     if is_first is None:
         why = f"this kernel does not tell, and /proc/1/ns/{kind} may not be read; {why}"
-        return Finding("namespaces", name, inode, "", None, "unknown", why, "")
+        return Finding("namespaces", name, str(inode), "", None, "unknown", why, "")
     value = "the machine's first" if is_first else f"own ({inode})"
     return Finding("namespaces", name, value, "", None, "ok", why, "")
 
@@ -183,7 +183,7 @@ def _is_first(kind: str, inode: int) -> bool | None:
     """By its number; where that is not fixed, by what the machine's first process has."""
     if inode == FIRST_INODES[kind]:
         return True
-    if kind in ALWAYS:
+    if kind in ALWAYS or version_in(os.uname().release) >= ALL_SINCE:
         return False
     if os.stat("/proc/self/ns/pid").st_ino != FIRST_INODES["pid"]:
         return None  # 1 is not the machine's first process
@@ -202,7 +202,7 @@ SIGNS = {
 SHARING = {
     "docker": "docker run --ipc=shareable for the one, --ipc=container:NAME for the others",
     "podman": "podman run --ipc=shareable for the one, --ipc=container:NAME for the others; or one pod",
-    "kubernetes": "one pod, and a volume 'emptyDir: {medium: Memory}' mounted at /dev/shm in each container",
+    "kubernetes": "one pod; for more than 64 MiB a volume 'emptyDir: {medium: Memory}' at /dev/shm of each container",
 }
 
 
