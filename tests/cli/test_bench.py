@@ -155,3 +155,18 @@ def test_completion_offers_questions_and_mechanisms():
         done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True,
                               timeout=LIMIT_S, check=False)  # fmt: skip
         assert {line.partition(",")[2] for line in done.stdout.splitlines()} == expected
+
+
+@pytest.mark.parametrize("after_ms", range(0, 200, 25))
+def test_ctrl_c_at_any_moment_is_quiet(after_ms):
+    """From the first object on: while the other process starts, calibrates, measures, ends."""
+    before = sysv.usage()
+    with subprocess.Popen([*IPC, "bench", "--only", "system-v-queue"], stdout=-1, stderr=-1) as process:
+        deadline = time.monotonic() + LIMIT_S
+        while sysv.usage().queues == before.queues:
+            assert time.monotonic() < deadline
+        time.sleep(after_ms / 1000)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=LIMIT_S)
+    assert (process.returncode, err) == (130, b"") or process.returncode == 0
+    assert sysv.usage().queues == before.queues

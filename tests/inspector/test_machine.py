@@ -41,6 +41,8 @@ def in_own_namespaces(*topics, before="", code=LOOK, kinds=(), environment=None)
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=LIMIT_S, check=False, env=environment, cwd="/"
     )
+    if done.returncode and os.geteuid() and "ermission denied" in done.stderr:
+        pytest.skip(f"not allowed in a user namespace here: {done.stderr}")
     assert done.returncode == 0, done.stderr
     return {row["name"]: Finding(**row) for row in json.loads(done.stdout)}
 
@@ -175,7 +177,7 @@ def test_names_in_it_can_run_out():
 
 
 def test_read_only_permissions_and_options():
-    row = shm("size=1G,mode=1777", "mount -o remount,ro /dev/shm")["permissions of /dev/shm"]
+    row = shm("size=1G,mode=1777,ro")["permissions of /dev/shm"]
     assert (row.value, row.status, row.fix) == ("read-only", "bad", "mount -o remount,rw /dev/shm")
     row = shm("size=1G,mode=0777")["permissions of /dev/shm"]
     assert (row.value, row.status, row.fix) == ("0777", "warn", "chmod 1777 /dev/shm")

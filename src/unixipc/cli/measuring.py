@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import struct
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from itertools import repeat
 from signal import SIGKILL
 from statistics import median
 
 from .._record import record
+from ..errors import PeerGone
 from ..pipe import PipeReader, PipeWriter, pipe
 from ..process import fork
 from .lanes import PATIENCE_S
@@ -68,7 +69,8 @@ def _batches(question: str, kind: type[Lane], size: int, seconds: float) -> tupl
             try:
                 _serve(lanes, size, told, be_ready)
             except (OSError, ValueError, EOFError) as error:
-                be_ready.write_all(explain(error).encode()[:MOST_TEXT_BYTES], PATIENCE_S)
+                with suppress(PeerGone):  # the parent has left, and we are about to be killed
+                    be_ready.write_all(explain(error).encode()[:MOST_TEXT_BYTES], PATIENCE_S)
                 return 1
             return 0
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 
 from ..._record import record
 
@@ -98,6 +97,8 @@ def own_status(field: str) -> str:
 
 def version_in(text: str) -> tuple[int, int]:
     """The first two numbers of a kernel's release, or of a sentence about one."""
+    import re  # here: who only imports the inspector need not pay for it
+
     found = re.search(r"(\d+)\.(\d+)", text)
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
