@@ -20,6 +20,7 @@ from unixipc._native.wait import Word
 from unixipc.errors import ClosedError, LayoutError
 
 import os
+from operator import index
 
 cdef extern from "uipc.h" nogil:
     int clock_gettime(int, timespec *)
@@ -73,6 +74,7 @@ cdef bint several_processors() except -1:
 
 def capacity_for(wanted):
     """The capacity that a ring gets: a power of two, of whole pages."""
+    wanted = index(wanted)
     if not 1 <= wanted <= 1 << 40:
         raise ValueError(f"a ring has 1..{1 << 40} bytes, not {wanted}")
     return uipc_ring_capacity(wanted)

@@ -133,13 +133,14 @@ class Channel(Descriptor):
         cls, name: str, capacity_bytes: int, when_full: WhenFull, codec: CodecLike | None, mode: int, temporary: bool
     ) -> Self:
         path = path_of(name)
-        with Descriptor(
-            _new_file(os.path.dirname(path), name, cls.kind, capacity_bytes, when_full, mode, temporary), name
-        ) as made:
-            if temporary:
-                _ring.use(made.fileno(), 0)
+        fd = _new_file(os.path.dirname(path), name, cls.kind, capacity_bytes, when_full, mode, temporary)
+        made = cls._adopt(fd, name, codec)
+        try:
             _posix.give_name(made, path, name)
-            return cls._adopt(made.detach(), name, codec)
+        except BaseException:
+            made.close()
+            raise
+        return made
 
     @classmethod
     def _adopt(cls, fd: int, name: str | None, codec: CodecLike | None) -> Self:
