@@ -19,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["NAMES", "available", "require", "why_not"]
+__all__ = ["NAMES", "SINCE", "available", "require", "why_not"]
 
 _answers: dict[str, str | None] = {}
 
@@ -103,6 +103,8 @@ _PROBES: dict[str, tuple[Callable[[], None], str]] = {
 }
 NAMES = tuple(_PROBES)
 """Every probe's name."""
+SINCE = {name: since for name, (_, since) in _PROBES.items()}
+"""Since which kernel there is what it probes, and what that is."""
 
 
 def why_not(name: str) -> str | None:

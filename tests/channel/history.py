@@ -36,18 +36,20 @@ def read(message):
 
 
 class Notes:
-    """One member's notes."""
+    """One member's notes. Each number is one store: `pack_into` would write zeros first, and be killed then."""
 
     def __init__(self):
         self.memory = mmap.mmap(-1, PAIR.size + MOST * ENTRY.size)
+        self.numbers = memoryview(self.memory).cast("Q")
         self.killed = False
 
     def set(self, first, second):
-        PAIR.pack_into(self.memory, 0, first, second)
+        self.numbers[0] = first
+        self.numbers[1] = second
 
     @property
     def pair(self):
-        return PAIR.unpack_from(self.memory)
+        return self.numbers[0], self.numbers[1]
 
     def add(self, sender, number):
         count = self.pair[0]

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 VERBS = {
+    "bench": "Measure what each mechanism costs on this machine, in a few seconds.",
     "completion": "Print the line that sets up tab completion for your shell.",
     "demo": "Run our twin of a program of Beej's Guide to Unix IPC.",
+    "doctor": "Is this machine fit? Limits, shared memory, namespaces, the kernel: what needs attention, with the fix.",
     "ipcrm": "Remove System V objects, spelled as for ipcrm(1).",
     "ipcs": "List System V objects, spelled as for ipcs(1).",
     "lock": "Run a command while a file is locked, as flock(1) does; or tell who holds it.",

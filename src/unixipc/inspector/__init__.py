@@ -8,7 +8,8 @@
 >>> reader.close(); writer.close()
 """
 
+from .machine import Finding, examine
 from .pipes import Holder, holders
 from .system_v import Limit, Orphan, limits, orphans
 
-__all__ = ["Holder", "Limit", "Orphan", "holders", "limits", "orphans"]
+__all__ = ["Finding", "Holder", "Limit", "Orphan", "examine", "holders", "limits", "orphans"]
