@@ -24,7 +24,8 @@ Way = Callable[[str, int], Pair]
 FLOCK, C_FLOCK = "unixipc FileLock", "C flock"
 OFD, C_OFD = "unixipc RecordLock", "C fcntl, F_OFD_SETLKW"
 FILELOCK = "filelock"
-PAIRS, TURNS, ROUNDS, TURN_ROUNDS = 3000, 500, 20, 5
+PAIRS, TURNS, ROUNDS, TURN_ROUNDS = 1000, 500, 40, 5
+"""Few pairs a slice: about a millisecond, within which the scheduler seldom lets somebody else in between."""
 LIMIT_S = 60.0
 
 

@@ -165,27 +165,36 @@ Side = Callable[[Callable[[], None]], object]
 
 
 def two_processes(child: Side, parent: Side, cpus: tuple[int, int] = (PRODUCER, CONSUMER)) -> int:
-    """Nanoseconds from the start signal until `parent` is done, with `child` in a process of its own.
+    """Nanoseconds from the start signal until `parent` is done, with `child` in a process of its own."""
+    return several_processes([(child, cpus[0])], parent, cpus[1])
 
-    Plain fork for everybody: what is measured is what goes between the two, not how they came to be.
+
+def several_processes(children: Sequence[tuple[Side, int]], parent: Side, cpu: int) -> int:
+    """The same with several children, each on its CPU; the parent has the last one.
+
+    Plain fork for everybody: what is measured is what goes between them, not how they came to be.
     """
     ready, go = os.pipe(), os.pipe()
     gc.collect()
-    pid = os.fork()
-    if pid == 0:
-        _run_child(child, ready, go, cpus[0])
+    pids = []
+    for child, its_cpu in children:
+        pid = os.fork()
+        if pid == 0:
+            _run_child(child, ready, go, its_cpu)
+        pids.append(pid)
     begin = 0
 
     def start() -> None:
         nonlocal begin
-        if os.read(ready[0], 1) != b"r":
-            raise RuntimeError("the other process died before the start")
+        for _ in children:
+            if os.read(ready[0], 1) != b"r":
+                raise RuntimeError("the other process died before the start")
         begin = time.perf_counter_ns()
-        os.write(go[1], b"g")
+        os.write(go[1], b"g" * len(children))
 
     os.close(ready[1])
     os.close(go[0])
-    pin(cpus[1])
+    pin(cpu)
     gc.disable()
     try:
         parent(start)
@@ -194,7 +203,7 @@ def two_processes(child: Side, parent: Side, cpus: tuple[int, int] = (PRODUCER, 
         gc.enable()
         os.close(ready[0])
         os.close(go[1])
-        _end_child(pid)
+        _end_children(pids)
 
 
 def _run_child(child: Side, ready: tuple[int, int], go: tuple[int, int], cpu: int) -> None:
@@ -217,12 +226,13 @@ def _run_child(child: Side, ready: tuple[int, int], go: tuple[int, int], cpu: in
         os._exit(code)
 
 
-def _end_child(pid: int) -> None:
-    if sys.exc_info()[0] is not None:
-        os.kill(pid, signal.SIGKILL)  # do not wait for one who may wait for us
-    _, status = os.waitpid(pid, 0)
-    if status and sys.exc_info()[0] is None:
-        raise RuntimeError(f"the other process ended with wait status {status}")
+def _end_children(pids: Sequence[int]) -> None:
+    if failed := sys.exc_info()[0] is not None:
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)  # do not wait for one who may wait for us
+    statuses = [os.waitpid(pid, 0)[1] for pid in pids]
+    if any(statuses) and not failed:
+        raise RuntimeError(f"the other process ended with wait status {max(statuses)}")
 
 
 def has(module: str) -> bool:

@@ -10,7 +10,19 @@ from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-PEERS = ("unixipc", "posix_ipc", "sysv_ipc", "pyzmq", "click", "rich")
+PEERS = (
+    "unixipc",
+    "posix_ipc",
+    "sysv_ipc",
+    "pyzmq",
+    "faster-fifo",
+    "cloudtoid-interprocess",
+    "kickmsg",
+    "membridge",
+    "iceoryx2",
+    "click",
+    "rich",
+)
 
 
 def machine() -> dict[str, object]:

@@ -24,11 +24,13 @@ QUESTIONS = (
     "file_locks",
     "sysv",
     "posix",
+    "channel",
+    "robust",
     "imports",
     "cli",
 )
 RESULTS = Path(__file__).parent / "results"
-LONGEST_QUESTION_S = 300
+LONGEST_QUESTION_S = 600
 
 
 def ask(question: str, quick: bool) -> list[Report] | None:

@@ -10,8 +10,8 @@ b'hello from the child'
 Exited(code=0)
 >>> reader.close()
 
-Rooms: `process`, `signals`, `pipe`, `pipeline`, `fifo`, `event`, `locks`, `sysv`, `posix`, `mapping`, `sockets`,
-`framing`, `channel`, `codec`; their awaitable twins: `unixipc.aio`.
+Rooms: `process`, `signals`, `pipe`, `pipeline`, `fifo`, `event`, `locks`, `sysv`, `posix`, `mapping`, `robust`,
+`sockets`, `channel`, `framing`, `codec`; their awaitable twins: `unixipc.aio`.
 Names that are a room and its main function at once (`pipe`, `pipeline`) are the function here;
 ``from unixipc.pipe import splice`` reaches the rest of the room.
 """
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from . import aio as aio
     from . import channel as channel
     from . import codec as codec
-    from . import features, framing, inspector, locks, mapping, posix, signals, sockets, sysv
+    from . import features, framing, inspector, locks, mapping, posix, robust, signals, sockets, sysv
     from . import testing as testing
     from .event import EventFd
     from .fifo import Fifo
@@ -73,6 +73,7 @@ __all__ = [
     "posix",
     "process",
     "reap",
+    "robust",
     "signals",
     "sockets",
     "spawn",
@@ -89,6 +90,7 @@ _ROOMS = (
     "locks",
     "mapping",
     "posix",
+    "robust",
     "signals",
     "sockets",
     "sysv",

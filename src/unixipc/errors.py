@@ -36,7 +36,12 @@ class PeerGone(ConnectionError):
 
 
 class OwnerDied(OSError):
-    """The last holder of this lock died while holding it: you hold it now, the state is suspect."""
+    """The last holder of this lock died while holding it: you hold it now, the state is suspect.
+
+    `pid` is the process that died, None if that is unknown.
+    """
+
+    pid: int | None = None
 
 
 class ObjectRemoved(OSError):

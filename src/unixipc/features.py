@@ -78,6 +78,18 @@ def _futex_waitv() -> None:
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
 
 
+def _leases() -> None:
+    with open("/proc/sys/fs/leases-enable") as enabled:
+        if enabled.read().strip() == "0":
+            raise OSError(errno.EPERM, "/proc/sys/fs/leases-enable is 0")
+
+
+def _robust_list() -> None:
+    from ._native import robust
+
+    robust.probe()
+
+
 _PROBES: dict[str, tuple[Callable[[], None], str]] = {
     "pidfd": (_pidfd, "Linux 5.4: processes as descriptors"),
     "pidfd_getfd": (_pidfd_getfd, "Linux 5.6: take a descriptor of another process"),
@@ -86,6 +98,8 @@ _PROBES: dict[str, tuple[Callable[[], None], str]] = {
     "peer_pidfd": (_peer_pidfd, "Linux 6.5: the peer of a socket as a pidfd"),
     "futex_waitv": (_futex_waitv, "Linux 5.16: one thread that sleeps for many tasks"),
     "pass_pidfd": (_pass_pidfd, "Linux 6.5: the sender of a message as a pidfd"),
+    "leases": (_leases, "a kernel with CONFIG_FILE_LOCKING; some file systems have none all the same"),
+    "robust_list": (_robust_list, "Linux with glibc, 64 bits: locks whose dead owner the kernel names"),
 }
 NAMES = tuple(_PROBES)
 """Every probe's name."""

@@ -174,7 +174,12 @@ class Fifo:
         return self._checked(_wait.in_kernel(call, kind, self.path, flags, timeout=timeout, name=self.path))
 
     def _checked(self, end: End) -> End:
-        if not stat.S_ISFIFO(os.fstat(end.fileno()).st_mode):
+        try:
+            is_one = stat.S_ISFIFO(os.fstat(end.fileno()).st_mode)
+        except OSError as error:
+            end.close()
+            raise explained(error, "fstat(2)", self.path) from None
+        if not is_one:
             end.close()
             raise failure(errno.EINVAL, "open(2)", self.path, "something that is not a FIFO took the name's place")
         return end
@@ -245,9 +250,10 @@ def _remove_temporary(path: str, identity: tuple[int, int], owner: int) -> None:
         return  # a fork's copy of the handle: the maker removes it
     try:
         _remove(path, identity)
-    except OSError:
+    except (FileNotFoundError, ObjectRemoved):
         pass  # removed or replaced by somebody else: no longer ours
     try:
         os.rmdir(os.path.dirname(path))
-    except OSError:
-        pass  # somebody put something there: theirs to clean
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTEMPTY):  # somebody put something there: theirs to clean
+            raise explained(error, "rmdir(2)") from None

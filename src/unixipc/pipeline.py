@@ -195,8 +195,11 @@ class Running:
                 end.close()
         for child in self.children:
             with child:  # leaving the block reaps it
-                if not child.has_ended():
-                    child.kill()
+                try:
+                    if child.status is None:
+                        child.kill()
+                except ProcessLookupError:
+                    pass  # somebody else has reaped it
 
     def __enter__(self) -> Running:
         return self

@@ -138,7 +138,7 @@ def test_many_tasks_wait_and_each_message_goes_to_one(form, queue):
 
             async def receive():
                 for _ in range(25):
-                    got.append(await receiver.receive(timeout=WAIT))
+                    got.append(await receiver.receive(timeout=WAIT))  # noqa: PERF401 - each as it comes
 
             for _ in range(20):
                 tasks.start_soon(receive)

@@ -9,7 +9,8 @@ import anyio
 import pytest
 
 from unixipc import ClosedError, FileLock, RecordLock, aio
-from unixipc.locks import probe, try_lock_range
+from unixipc._fd import Descriptor
+from unixipc.locks import Lease, probe, try_lock_range
 from unixipc.testing.contracts import ASYNCIO, TRIO
 
 FORMS = pytest.mark.parametrize("form", [ASYNCIO, TRIO], ids=str)
@@ -162,3 +163,9 @@ def test_everything_is_there_too(name):
                "sleep_in_kernel", "sleep_in_turn"}  # fmt: skip
     public = {each for each in dir(plain) if not each.startswith("_")} - beneath
     assert {each for each in public if not hasattr(twin, each)} == set()
+
+
+def test_everything_of_a_lease_is_there_too():
+    beneath = {"forget", "refuse_now", "sleep_until_break", "kind"}
+    own = {each for each in set(dir(Lease)) - set(dir(Descriptor)) if not each.startswith("_")} - beneath
+    assert {each for each in own if not hasattr(aio.locks.Lease, each)} == set()

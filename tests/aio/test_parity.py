@@ -15,6 +15,7 @@ from unixipc import (
     Process,
     RecordLock,
     aio,
+    channel,
     framing,
     locks,
     mapping,
@@ -43,8 +44,10 @@ TWINS = [
     (signals.SignalStream, aio.signals.SignalStream, {"receive"}),
     (signals.Counter, aio.signals.Counter, {"wait"}),
     (signals.Latch, aio.signals.Latch, {"wait"}),
+    (signals.Timer, aio.signals.Timer, {"wait"}),
     (FileLock, aio.FileLock, {"acquire", "upgrade"}),
     (RecordLock, aio.RecordLock, {"acquire", "upgrade"}),
+    (locks.Lease, aio.locks.Lease, {"wait_for_break"}),
     (posix.MessageQueue, aio.posix.MessageQueue, {"send", "receive"}),
     (posix.Semaphore, aio.posix.Semaphore, {"acquire"}),
 ]  # fmt: skip
@@ -113,17 +116,29 @@ OF_THE_DESCRIPTOR = {"detach", "dup", "dup2", "use_flag", "use_per_call"}  # the
 CORRIDOR = {"add_sleeper", "remove_sleeper", "wake_sleepers", "sleepers", "check_open"}
 BENEATH_LOCKS = {"acquire_for", "try_acquire_for", "release_for", "sleep_in_kernel", "sleep_in_turn", "convert",
                  "give_up", "leave", "forget", "held_by"}  # fmt: skip
+BENEATH_TIMERS = {"set_ns", "left_ns"}
+BENEATH_LEASES = {"forget", "kind", "refuse_now", "sleep_until_break"}
 AS_GIVEN = {"path", "shared", "timeout"}  # what the constructor was told: `sync` has it
 BENEATH_POSIX = {"attributes", "register", "unregister", "send_or_none", "temporary_one", "acquire_in_kernel",
                  "look_in_kernel", "wait_until_possible"}  # fmt: skip
+AS_MADE = {"capacity_bytes", "when_full", "kind"}  # facts about the file: `sync` has them
+BENEATH_CHANNELS = {"forget", "facts", "topic_facts", "members", "subscribers", "check_memory"}
 WHOLE = [
     (signals.SignalStream, aio.signals.SignalStream, OF_THE_DESCRIPTOR),
     (signals.Counter, aio.signals.Counter, set()),
     (signals.Latch, aio.signals.Latch, set()),
+    (signals.Timer, aio.signals.Timer, OF_THE_DESCRIPTOR | BENEATH_TIMERS),
     (FileLock, aio.FileLock, BENEATH_LOCKS | AS_GIVEN),
     (RecordLock, aio.RecordLock, BENEATH_LOCKS | AS_GIVEN),
+    (locks.Lease, aio.locks.Lease, OF_THE_DESCRIPTOR | BENEATH_LEASES),
     (posix.MessageQueue, aio.posix.MessageQueue, OF_THE_DESCRIPTOR | BENEATH_POSIX),
     (posix.Semaphore, aio.posix.Semaphore, BENEATH_POSIX),
+    (channel.Queue, aio.channel.Queue, OF_THE_DESCRIPTOR | AS_MADE),
+    (channel.Topic, aio.channel.Topic, OF_THE_DESCRIPTOR | AS_MADE),
+    (channel.Sender, aio.channel.Sender, BENEATH_CHANNELS),
+    (channel.Receiver, aio.channel.Receiver, BENEATH_CHANNELS),
+    (channel.Publisher, aio.channel.Publisher, BENEATH_CHANNELS),
+    (channel.Subscriber, aio.channel.Subscriber, BENEATH_CHANNELS),
 ]
 whole = pytest.mark.parametrize(("sync", "twin", "without"), WHOLE, ids=lambda each: getattr(each, "__name__", ""))
 
@@ -172,21 +187,20 @@ def test_a_twin_is_made_in_the_same_way(cls):
 
 WITHOUT_A_TWIN = {
     "signals": {
-        *("Action", "SignalInfo", "SignalState"),  # values
+        *("Action", "SignalInfo", "SignalState", "TimerLeft"),  # values
         *("action_of", "handling", "mask", "pending", "send", "sigaction", "state_of"),  # never wait
+        *("SignalTimer", "on_ready"),  # never wait: what they send is a signal, for a stream
+        "alternate_stack",  # of a thread, for C handlers
         "blocked",  # the mask of a thread, which all tasks share
         *("suspend", "pselect"),  # sleep with another mask, which an event loop does not: read a stream instead
     },
     "locks": {"Holder", "probe", "try_lock_range", "unlock_range"},  # a value; never wait
-    "posix": {
-        *("SharedMemory", "remove_memory", "remove_queue", "remove_semaphore"),  # never wait
-    },
 }
 
 
 @pytest.mark.parametrize(("room", "without"), WITHOUT_A_TWIN.items(), ids=WITHOUT_A_TWIN)
 def test_what_a_room_s_twin_lacks_never_waits_or_has_a_reason(room, without):
-    sync, twin = {"signals": signals, "locks": locks, "posix": posix}[room], getattr(aio, room)
+    sync, twin = {"signals": signals, "locks": locks}[room], getattr(aio, room)
     assert set(sync.__all__) - set(twin.__all__) <= without
     assert without <= set(sync.__all__)
     assert set(twin.__all__) <= set(sync.__all__)
@@ -207,6 +221,22 @@ def test_functions_have_the_same_parameters_and_words(sync, twin):
     assert inspect.iscoroutinefunction(twin) is not sync.__name__.startswith("try_")
 
 
-def test_mapped_memory_needs_no_twin_as_nothing_in_it_waits():
+@pytest.mark.parametrize(("room", "twin"), [(posix, aio.posix), (mapping, aio.mapping)], ids=["posix", "mapping"])
+def test_every_name_of_the_room_is_there_and_what_does_not_wait_is_the_same(room, twin):
+    assert twin.__all__ == room.__all__
+    for name in room.__all__:
+        ours, theirs = getattr(twin, name), getattr(room, name)
+        waits = isinstance(theirs, type) and waiting_methods(theirs)
+        assert (ours is not theirs) if waits else (ours is theirs)
+
+
+def test_memory_under_aio():
+    with aio.posix.SharedMemory.temporary(10) as memory, memory.map() as mine, aio.map_file(memory, "r") as yours:
+        mine.buffer[0] = 7
+        assert yours.buffer[0] == 7
+    assert (aio.MemFd, aio.map_anonymous) == (mapping.MemFd, mapping.map_anonymous)
+
+
+def test_mapped_memory_is_its_own_twin_as_nothing_in_it_waits():
     waits = {name for each in (mapping.Mapping, mapping.MemFd, posix.SharedMemory) for name in waiting_methods(each)}
     assert waits == set()

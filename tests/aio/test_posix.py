@@ -10,7 +10,7 @@ from contextlib import aclosing
 import anyio
 import pytest
 
-from unixipc import ClosedError, Exited, aio, fork, posix
+from unixipc import ClosedError, Exited, aio, fork, map_anonymous, posix
 from unixipc.posix import Message
 from unixipc.testing.contracts import ASYNCIO, TRIO
 
@@ -280,6 +280,17 @@ def test_cancelled_acquires_conserve_every_permit(form, rounds, none):
         assert child.wait(timeout=WAIT) == Exited(0)
     assert len(acquired) + none.value == rounds
     assert len(cancelled) >= rounds / 10
+
+
+def test_semaphores_in_shared_memory(form):
+    async def main():
+        with map_anonymous(4096) as memory:
+            async with await aio.posix.Semaphore.place(memory, 1, 64) as one:
+                async with await aio.posix.Semaphore.attach(memory, 64) as other, other.hold(WAIT):
+                    assert not one.try_acquire()
+                await one.acquire(WAIT)
+
+    run(form, main)
 
 
 # the same names -------------------------------------------------------------------------------------------------------

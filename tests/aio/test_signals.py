@@ -102,3 +102,43 @@ def test_wait_for(form):
 
     with fork(child) as process:  # one thread: nobody else takes it before the wait
         assert process.wait(60) == Exited(0)
+
+
+def test_a_timer_is_awaited_and_a_cancelled_wait_has_taken_nothing(form):
+    async def main():
+        async with aio.signals.Timer(0.03) as timer:
+            with anyio.move_on_after(0.001):
+                await timer.wait()
+                pytest.fail("it expired too early")
+            assert timer.try_wait() is None and 0 < timer.left().seconds <= 0.03
+            assert await timer.wait(WAIT) == 1
+            with pytest.raises(TimeoutError):
+                await timer.wait(0.01)
+            timer.set(every_seconds=0.001)
+            with anyio.CancelScope() as scope:
+                scope.cancel()
+                await timer.wait()
+            assert await timer.wait(WAIT) >= 1
+            timer.stop()
+            assert timer.left() is None and timer.clock == "monotonic"
+
+    form.run(main)
+
+
+def test_closing_a_timer_ends_a_task_s_wait(form):
+    async def main():
+        timer, errors = aio.signals.Timer(), []
+
+        async def waits():
+            try:
+                await timer.wait(WAIT)
+            except ClosedError as error:
+                errors.append(error)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(waits)
+            await anyio.sleep(0.01)
+            timer.close()
+        assert len(errors) == 1
+
+    form.run(main)

@@ -8,6 +8,8 @@ import pathlib
 import shlex
 import shutil
 import subprocess
+import sys
+import textwrap
 
 import pytest
 
@@ -57,3 +59,16 @@ def queue(name):
     """A small queue that is full soon."""
     with channel.Queue.create(name, 4096) as made:
         yield made
+
+
+@pytest.fixture
+def run_python():
+    """Run a program in an interpreter of its own; it must end well."""
+
+    def run(text, *args, code=0):
+        line = [sys.executable, "-X", "faulthandler", "-c", textwrap.dedent(text), *map(str, args)]
+        done = subprocess.run(line, capture_output=True, text=True, timeout=100)
+        assert done.returncode == code, done.stderr
+        return done.stdout
+
+    return run

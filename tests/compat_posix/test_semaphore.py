@@ -8,7 +8,7 @@ import pytest
 
 import unixipc.compat.posix_ipc as ours
 
-from .conftest import asleep, until
+from .conftest import asleep, needs_root, until
 
 
 def test_acquire_and_release(semaphore):
@@ -37,6 +37,35 @@ def test_the_initial_value_is_for_new_ones(ipc, make, name):
     make(ipc.Semaphore, name, ipc.O_CREX, initial_value=4)
     assert make(ipc.Semaphore, name, ipc.O_CREAT, initial_value=9).value == 4
     assert make(ipc.Semaphore, name, 0, initial_value=9).value == 4
+
+
+@pytest.mark.parametrize("impossible", [-1, 2**31, 2**31 + 3, -(2**31)])
+def test_a_value_that_none_can_have_matters_only_where_one_is_made(ipc, make, raises, name, impossible):
+    raises("ExistentialError", ipc.Semaphore, name, 0, initial_value=impossible)
+    raises(ValueError, ipc.Semaphore, name, ipc.O_CREAT, initial_value=impossible)
+    raises("ExistentialError", ipc.Semaphore, name)
+    make(ipc.Semaphore, name, ipc.O_CREX, initial_value=4)
+    assert make(ipc.Semaphore, name, 0, initial_value=impossible).value == 4
+    assert make(ipc.Semaphore, name, ipc.O_CREAT, initial_value=impossible).value == 4
+    raises(ValueError, ipc.Semaphore, name, ipc.O_CREX, initial_value=impossible)  # before it looks at the name
+
+
+def test_a_value_beyond_a_C_long_where_one_is_there(ipc, make, name):
+    make(ipc.Semaphore, name, ipc.O_CREX, initial_value=4)
+    for much in (2**32 + 5, 2**63, -(2**70)):
+        assert make(ipc.Semaphore, name, ipc.O_CREAT, initial_value=much).value == 4
+
+
+@needs_root
+def test_a_value_that_none_can_have_and_one_that_may_not_be_opened(ipc, name, make, run):
+    make(ipc.Semaphore, name, ipc.O_CREX, 0o600)
+    code = """
+try:
+    ipc.Semaphore(sys.argv[1], ipc.O_CREAT, initial_value=-1)
+except ipc.PermissionsError:
+    print("refused")
+"""
+    assert run(ipc, code, name, user=65534) == ["refused"]
 
 
 def test_beyond_the_maximum(ipc, make, raises):

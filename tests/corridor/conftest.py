@@ -18,6 +18,7 @@ from unixipc.sysv import MessageQueue
 from .waits import Waits
 from .waits_for_file_locks import WAITS_FOR_FILE_LOCKS
 from .waits_for_posix import WAITS_FOR_POSIX
+from .waits_for_robust import WAITS_FOR_ROBUST
 from .waits_for_semaphores import WAITS_FOR_SEMAPHORES
 from .waits_for_signals import WAITS_FOR_SIGNALS
 
@@ -362,6 +363,7 @@ EVERY_WAIT = [
     *WAITS_FOR_SEMAPHORES,
     *WAITS_FOR_FILE_LOCKS,
     *WAITS_FOR_POSIX,
+    *WAITS_FOR_ROBUST,
     *WAITS_FOR_SIGNALS,
 ]  # fmt: skip
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from signal import SIGRTMIN
 
-from unixipc.signals import Counter, SignalStream, send, wait_for
+from unixipc.signals import Counter, SignalStream, Timer, send, wait_for
 
 from .waits import Waits
 
@@ -47,4 +47,18 @@ class CounterWait(Waits):
         send(os.getpid(), NUMBER)
 
 
-WAITS_FOR_SIGNALS = [SignalReceive, SignalWaitFor, CounterWait]
+class TimerWait(Waits):
+    """timerfd(2)."""
+
+    def __init__(self, tmp_path):
+        super().__init__(tmp_path)
+        self.timer = self.own(Timer())
+
+    def wait(self, timeout):
+        return self.timer.wait(timeout=timeout) == 1
+
+    def satisfy(self):
+        self.timer.set(0)
+
+
+WAITS_FOR_SIGNALS = [SignalReceive, SignalWaitFor, CounterWait, TimerWait]

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import time
+
 import pytest
 
-from unixipc import fork, pipe
+from unixipc import features, fork, pipe
 
 WAIT = 30
+OPEN = {
+    "read": "import os; file = os.open({path!r}, os.O_RDONLY); _ = os.read(file, 100); os.close(file)",
+    "write": "import os; file = os.open({path!r}, os.O_WRONLY); _ = os.write(file, b'theirs'); os.close(file)",
+}
 
 
 class Other:
@@ -43,6 +51,16 @@ class Other:
     def do(self, code):
         self.start(code)
         return self.answer()
+
+    def is_asleep(self):
+        """Whether it sleeps in the kernel, before it has answered."""
+        deadline = time.monotonic() + WAIT
+        while time.monotonic() < deadline:
+            with open(f"/proc/{self.child.pid}/stat") as stat:
+                if stat.read().rpartition(")")[2].split()[0] == "S":
+                    return self.answers.try_read(1) is None
+            time.sleep(0.001)
+        return False
 
     def kill(self):
         self.child.kill()
@@ -85,3 +103,21 @@ def three():
     finally:
         for each in reversed(made):  # the later ones have copies of the earlier ones' pipes
             each.close()
+
+
+@pytest.fixture
+def leases(path):
+    """Skips where the kernel, or the file system of the test's folder, has none."""
+    if reason := features.why_not("leases"):
+        pytest.skip(reason)
+    with open(path) as file:
+        try:
+            fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        except OSError as error:
+            pytest.skip(f"the file system of {path} has no leases: {error}")
+
+
+@pytest.fixture
+def opens(other, path):
+    """Let the other process open the file; `other.answer()` is what it read or wrote."""
+    return lambda how: other.start(OPEN[how].format(path=os.fspath(path)))

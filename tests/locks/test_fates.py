@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import signal
 import stat
 import subprocess
+import tempfile
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -114,6 +117,41 @@ def test_exec_releases_it(path, cls):
         lock.close()
 
 
+@pytest.mark.parametrize("kind", ["posix", "ofd"])
+@pytest.mark.parametrize("inheritable", [True, False])
+def test_L10_exec_keeps_the_lock_of_an_inheritable_file_of_yours(path, kind, inheritable):
+    (told, tell), (told_there, tell_there) = pipe(), pipe()
+
+    def live():
+        file = open(path, "r+b")
+        os.set_inheritable(file.fileno(), inheritable)
+        RecordLock(file, kind=kind).acquire()
+        told_there.dup2(0)
+        tell.dup2(1)
+        os.execv("/bin/sh", ["sh", "-c", "echo here; read line"])
+
+    with told, tell, told_there, tell_there, fork(live) as child:
+        assert told.read(4, timeout=WAIT) == b"here"
+        lock = RecordLock(path)
+        assert lock.try_acquire() is not inheritable
+        tell_there.write(b"\n")
+        assert child.wait(timeout=WAIT) == Exited(0)
+        lock.close()
+
+
+@pytest.mark.parametrize("kind", ["posix", "ofd"])
+def test_L10_a_fork_shares_the_opening_of_yours_and_with_it_ofd_locks_only(path, kind):
+    with open(path, "r+b") as file:
+        lock = RecordLock(file, kind=kind)
+
+        def live():
+            assert RecordLock(file, kind=kind).try_acquire() is (kind == "ofd")
+
+        with lock:
+            has_ended_well(fork(live))
+        lock.close()
+
+
 def test_L24_who_waits_for_a_removed_file_gets_the_one_that_has_the_name_then(path):
     first, got = FileLock(path), []
     first.acquire()
@@ -144,6 +182,88 @@ def test_L24_a_lock_on_a_file_that_is_no_longer_there_is_not_given(path, how):
     with lock:
         assert os.path.samestat(os.fstat(lock.fileno()), os.stat(path))
         assert not FileLock(path).try_acquire()
+    lock.close()
+
+
+def change(path, how):
+    if how == "remove":
+        path.unlink()
+    elif how == "remove one of two names":
+        path.with_name("other name").hardlink_to(path)
+        path.unlink()
+    elif how == "rename":
+        path.rename(f"{path}.old")
+    elif how == "exchange":
+        path.with_name("fresh").touch()
+        path.rename(f"{path}.old")
+        path.with_name("fresh").rename(path)
+    else:
+        path.with_name("fresh").touch()
+        path.with_name("fresh").rename(path)
+
+
+CHANGES = ["remove", "remove one of two names", "rename", "exchange", "replace"]
+
+
+@pytest.fixture(params=["here", "/dev/shm"])
+def settled(request, tmp_path):
+    """A lock on a file that was last changed so long ago that one look at its path is remembered."""
+    folder = tmp_path
+    if request.param != "here":
+        folder = Path(tempfile.mkdtemp(dir=request.param))
+    path = folder / "x.lock"
+    path.touch()
+    lock = FileLock(path)
+    time.sleep(0.07)
+    yield lock, path
+    lock.close()
+    if folder != tmp_path:
+        shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("how", CHANGES)
+def test_L24_a_change_just_after_the_path_was_looked_up_is_seen(settled, how):
+    lock, path = settled
+    for _ in range(3):
+        with lock:
+            pass  # the first looks at the path; the others are content with a look at the file
+    change(path, how)
+    with lock:
+        assert os.path.samestat(os.fstat(lock.fileno()), os.stat(path))
+        assert not FileLock(path).try_acquire()
+
+
+@pytest.mark.parametrize("how", CHANGES)
+def test_L24_a_change_in_the_same_tick_as_the_one_before_is_seen(settled, how):
+    """Files change twice within a tick of the clock that stamps them: what was just changed is not remembered."""
+    lock, path = settled
+    for _ in range(20):
+        path.touch()
+        path.chmod(0o600)
+        with lock:
+            pass
+        change(path, how)
+        with lock:
+            assert os.path.samestat(os.fstat(lock.fileno()), os.stat(path))
+        path.with_name("other name").unlink(missing_ok=True)
+
+
+def test_L24_a_folder_that_was_moved_away_is_noticed_after_a_while(tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    path = folder / "x.lock"
+    path.touch()
+    lock = FileLock(path)
+    time.sleep(0.07)
+    for _ in range(2):
+        with lock:
+            pass
+    folder.rename(tmp_path / "elsewhere")
+    folder.mkdir()
+    path.touch()
+    time.sleep(0.12)  # what the docstring says it may take, and a tick or two
+    with lock:
+        assert os.path.samestat(os.fstat(lock.fileno()), os.stat(path))
     lock.close()
 
 

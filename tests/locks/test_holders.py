@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 
 import pytest
 
@@ -30,6 +31,25 @@ LEASE = Holder(703, "lease", True, 0, 0)
 
 def test_L20_the_rows_of_the_file_without_those_who_wait():
     assert holders_in(TABLE, "00:1a:262152") == [FLOCK, OFD, POSIX, LEASE]
+    assert holders_in(TABLE, "00:1a:262152", waiting=True) == [Holder(701, "flock", False, 0, 0)]
+
+
+@pytest.mark.parametrize("kind", ["flock", "posix", "ofd"])
+def test_L20_who_waits_is_listed_and_no_holder(path, other, kind):
+    make = {"flock": "FileLock(p)", "posix": "RecordLock(p, 5, 10, kind='posix')", "ofd": "RecordLock(p, 5, 10)"}[kind]
+    other.do(f"from unixipc import *; p = {os.fspath(path)!r}; lock = {make}")
+    lock = FileLock(path) if kind == "flock" else RecordLock(path)
+    pid, (start, length) = other.child.pid, (0, 0) if kind == "flock" else (5, 10)
+    with lock:
+        assert lock.waiters() == []
+        other.start("lock.acquire(timeout=30, shared=True); lock.release()")
+        while not (found := lock.waiters()):
+            time.sleep(0.001)
+        assert found == [Holder(None if kind == "ofd" else pid, kind, True, start, length)]
+        assert len(lock.holders()) == 1
+    other.answer()
+    assert lock.waiters() == []
+    lock.close()
 
 
 @pytest.mark.parametrize(

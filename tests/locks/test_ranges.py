@@ -6,6 +6,8 @@ import errno
 import os
 import random
 import secrets
+import threading
+import time
 
 import pytest
 
@@ -13,6 +15,7 @@ from unixipc import Exited, RecordLock, fork
 from unixipc.locks import Holder, lock_range, probe, try_lock_range, unlock_range
 
 WAIT = 30
+PATIENCE = 0.05
 kinds = pytest.mark.parametrize("kind", ["ofd", "posix"])
 
 
@@ -72,6 +75,83 @@ def test_L01_a_negative_length_is_what_is_before(two):
     mine, theirs = two
     with RecordLock(mine, start=100, length=-10):
         assert probe(theirs) == Holder(None, "ofd", False, 90, 10)
+
+
+def test_L01_a_range_from_the_end_stays_where_it_was_found(two, path):
+    """1000 bytes, of which the last ten are held; then the file grows."""
+    mine, theirs = two
+    lock = RecordLock(path, -10, 10, whence="end")
+    with lock:
+        assert lock.first_byte() == 990
+        assert probe(theirs) == Holder(None, "ofd", False, 990, 10)
+        theirs.truncate(2000)
+        assert lock.first_byte() == 990
+        assert not RecordLock(path, 995, 1).try_acquire()
+        assert probe(mine, -10, 10, whence="end") is None
+        assert probe(mine, -1010, 10, whence="end") == probe(mine)
+    assert probe(theirs) is None, "what was locked is what is released"
+    with lock.reading():
+        assert lock.first_byte() == 1990, "looked up anew by each acquire"
+        assert lock.upgrade()
+        assert probe(theirs).start == 1990
+    lock.close()
+
+
+def test_L01_what_will_be_appended_is_the_range_from_the_end(two, path):
+    with RecordLock(path, whence="end"):
+        two[0].truncate(3000)
+        assert not RecordLock(path, 2999, 1).try_acquire()
+        assert RecordLock(path, 999, 1).try_acquire()
+
+
+def test_L01_a_range_from_the_position_of_an_open_file(two):
+    mine, theirs = two
+    mine.seek(100)
+    with RecordLock(mine, -5, 10, whence="current") as lock:
+        assert probe(theirs) == Holder(None, "ofd", False, 95, 10)
+        mine.seek(500)
+        theirs.seek(99)
+        assert probe(theirs, length=1, whence="current").start == 95
+        assert RecordLock(theirs, 0, 100, whence="end").try_acquire()
+    assert probe(theirs) is None
+    lock.close()
+
+
+def test_L01_who_waits_for_the_end_waits_for_where_it_was(path, other):
+    """The kernel looks the range up when the wait begins; so do we, and release that."""
+    other.do(f"from unixipc import *; whole = RecordLock({os.fspath(path)!r}, 1000); whole.acquire()")
+    lock, got = RecordLock(path, 0, 10, whence="end"), []
+
+    def wait():
+        with lock.writing(timeout=WAIT):
+            got.append((lock.first_byte(), path.stat().st_size))
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    time.sleep(PATIENCE)
+    os.truncate(path, 5000)
+    other.do("whole.release()")
+    thread.join(WAIT)
+    assert got == [(1000, 5000)]
+    with open(path) as file:
+        assert probe(file, shared=True) is None
+    lock.close()
+
+
+def test_L01_what_begins_before_the_file_is_refused(path, two):
+    for lock in (RecordLock(path, -1001, 5, whence="end"), RecordLock(two[0], 2, -5, whence="current")):
+        for call in (lock.try_acquire, lock.acquire, lock.first_byte):
+            with pytest.raises(OSError, match="Invalid argument") as caught:
+                call()
+            assert caught.value.errno == errno.EINVAL
+            assert "before the file" in caught.value.__notes__[0]
+        assert not lock.held
+        lock.close()
+    with pytest.raises(ValueError, match="no current position"):
+        RecordLock(path, whence="current")
+    for call in (RecordLock, probe):
+        with pytest.raises(ValueError, match="whence must be"):
+            call(two[0], whence="middle")
 
 
 @pytest.mark.parametrize(("start", "length"), [(-1, 5), (5, -6), (2**63 - 1, 2)])

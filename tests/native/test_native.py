@@ -11,6 +11,7 @@ import pytest
 HERE = pathlib.Path(__file__).parent
 NATIVE = HERE.parents[1] / "src" / "unixipc" / "_native"
 SANITIZERS = ["address,undefined", "thread"]
+ALSO = {"latch": ["forward"]}  # they ask each other who has a signal
 SIGBUS_IS_OURS = "allow_user_segv_handler=1:handle_sigbus=0"
 OPTIONS = dict.fromkeys(["ASAN_OPTIONS", "TSAN_OPTIONS"], SIGBUS_IS_OURS)
 
@@ -22,8 +23,10 @@ RING = [*(NATIVE / "ring").glob("*.c"), NATIVE / "robust" / "owner.c"]
 
 def build(tmp_path, name, sanitizer):
     program = tmp_path / name
-    code = NATIVE / f"{name}.c"
-    sources = [str(HERE / f"{name}_test.c"), *([str(code)] if code.exists() else [])]  # or it is all in its header
+    code, folder = NATIVE / f"{name}.c", NATIVE / name
+    also = [NATIVE / f"{each}.c" for each in ALSO.get(name, ())]
+    parts = [code] if code.exists() else sorted(folder.glob("*.c"))  # or it is all in its header
+    sources = [str(HERE / f"{name}_test.c"), *map(str, [*parts, *also])]
     if name == "queue":
         sources += map(str, RING)
     flags = ["-g", "-O1", "-std=gnu11", "-Wall", "-Wextra", f"-fsanitize={sanitizer}", "-fno-sanitize-recover"]
@@ -46,7 +49,7 @@ def sanitizer(request, tmp_path):
     return request.param
 
 
-@pytest.mark.parametrize("name", ["interrupt", "queue", "spawn", "seqlock", "sigbus"])
+@pytest.mark.parametrize("name", ["interrupt", "queue", "spawn", "seqlock", "sigbus", "latch", "robust"])
 def test_clean_under_the_sanitizer(name, sanitizer, tmp_path):
     done = subprocess.run(
         [build(tmp_path, name, sanitizer)], capture_output=True, text=True, timeout=100, env={**os.environ, **OPTIONS}

@@ -72,6 +72,28 @@ def test_A10_names_that_are_refused(wrong):
         assert caught.value.errno == errno.EINVAL and "one word" in note(caught)
 
 
+@pytest.mark.parametrize("wrong", [None, 5, b"/bytes", ["/"]])
+def test_A10_names_are_text(wrong):
+    for way in (lambda: SharedMemory.create(wrong, 1), lambda: SharedMemory.open(wrong),
+                lambda: SharedMemory.ensure(wrong, 1)):  # fmt: skip
+        with pytest.raises(TypeError, match="a name is a str"):
+            way()
+
+
+def test_A10_any_kind_of_text(name):
+    class Text(str):
+        __slots__ = ()
+
+    with SharedMemory.create(Text(name), 1) as memory, SharedMemory.open(Text(name)) as same:
+        assert os.path.sameopenfile(memory.fileno(), same.fileno())
+        memory.remove()
+    accents = name + "-\xe9\u20ac\udcff"
+    with SharedMemory.create(accents, 1) as memory:
+        assert os.path.lexists(os.fsencode(f"/dev/shm{accents}"))
+        SharedMemory.open(accents).close()
+        memory.remove()
+
+
 def test_A10_long_names():
     longest = "/" + "x" * 255
     with SharedMemory.create(longest, 1) as memory:

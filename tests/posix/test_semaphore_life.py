@@ -1,5 +1,6 @@
 """Who waits in a semaphore, and what becomes of permits: none is lost, none is doubled."""
 
+import errno
 import os
 import random
 import signal
@@ -8,7 +9,7 @@ import time
 
 import pytest
 
-from unixipc import ClosedError, Exited, Killed, fork
+from unixipc import ClosedError, Exited, Killed, LayoutError, fork
 from unixipc.posix import Semaphore
 
 WAIT = 20
@@ -246,3 +247,47 @@ def test_closing_while_others_use_it_never_touches_memory_that_is_gone():
         for thread in threads:
             thread.join(WAIT)
             assert not thread.is_alive()
+
+
+def uses_of(semaphore):
+    """All that looks at its bytes."""
+    return (semaphore.try_acquire, lambda: semaphore.acquire(0.01), lambda: semaphore.wait_until_possible(0.01),
+            semaphore.hold().__enter__, semaphore.release, lambda: semaphore.value)  # fmt: skip
+
+
+@pytest.mark.parametrize("damage", [b"\xff" * 24, bytes(24), b"text" * 6])
+def test_a_file_in_its_place_that_is_none_and_one_that_is_damaged_later(name, damage):
+    """The C library would hand its bytes to futex(2), and abort."""
+
+    def child():
+        with Semaphore.create(name, 0) as semaphore:
+            with open(f"/dev/shm/sem.{name[1:]}", "r+b") as file:
+                file.seek(8)
+                file.write(damage)
+            for use in uses_of(semaphore):
+                with pytest.raises(LayoutError):
+                    use()
+            with pytest.raises(OSError) as caught:
+                Semaphore.open(name)
+            assert caught.value.errno == errno.EINVAL and "no semaphore" in caught.value.__notes__[0]
+
+    with fork(child) as process:
+        assert process.wait(timeout=WAIT) == Exited(0)
+
+
+def test_a_file_that_somebody_makes_shorter(name):
+    """It would be SIGBUS; a page of zeros is no semaphore."""
+
+    def child():
+        with Semaphore.create(name, 1) as semaphore, Semaphore.open(name) as other:
+            os.truncate(f"/dev/shm/sem.{name[1:]}", 0)
+            for each in (semaphore, other):
+                assert "damaged" in repr(each)
+                for use in uses_of(each):
+                    with pytest.raises(LayoutError):
+                        use()
+            with pytest.raises(OSError):
+                Semaphore.open(name)
+
+    with fork(child) as process:
+        assert process.wait(timeout=WAIT) == Exited(0)

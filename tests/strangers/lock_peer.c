@@ -2,6 +2,7 @@
  *
  *   lock_peer hold KIND FILE START LENGTH    lock, print "held", wait for the end of the input
  *   lock_peer try KIND FILE START LENGTH     0 = had it, 1 = somebody else has it
+ *   lock_peer end KIND FILE START LENGTH     as hold, but from the end of the file
  *   lock_peer ask posix FILE START LENGTH    print "type start length pid" of F_GETLK
  * KIND: flock, ofd, posix (of which the range is) or lockf.
  */
@@ -18,8 +19,10 @@
 #define F_OFD_SETLKW 38
 #endif
 
+static short whence = SEEK_SET;
+
 static int take(int fd, const char *kind, off_t start, off_t length, int wait) {
-    struct flock range = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = start, .l_len = length};
+    struct flock range = {.l_type = F_WRLCK, .l_whence = whence, .l_start = start, .l_len = length};
     if (strcmp(kind, "flock") == 0)
         return flock(fd, LOCK_EX | (wait ? 0 : LOCK_NB));
     if (strcmp(kind, "lockf") == 0)
@@ -47,7 +50,9 @@ int main(int argc, char **argv) {
         return 66;
     if (strcmp(argv[1], "ask") == 0)
         return ask(fd, start, length);
-    int wait = strcmp(argv[1], "hold") == 0;
+    if (strcmp(argv[1], "end") == 0)
+        whence = SEEK_END;
+    int wait = whence == SEEK_END || strcmp(argv[1], "hold") == 0;
     if (take(fd, argv[2], start, length, wait) < 0)
         return errno == EAGAIN || errno == EACCES ? 1 : 2;
     if (wait) {

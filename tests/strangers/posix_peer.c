@@ -1,4 +1,4 @@
-/* The other side of a POSIX queue or semaphore.
+/* The other side of a POSIX queue, or of a semaphore with a name or in shared memory.
  *   posix_peer make NAME MAX SIZE         makes a queue (O_EXCL), leaves one message of SIZE bytes, priority 7
  *   posix_peer send NAME PRIORITY TEXT    TEXT without its NUL
  *   posix_peer take NAME                  prints "PRIORITY LENGTH TEXT" of one message; waits in mq_receive itself
@@ -7,6 +7,8 @@
  *   posix_peer post NAME COUNT            opens a semaphore and posts
  *   posix_peer wait NAME COUNT            opens a semaphore and waits COUNT times, then prints its value
  *   posix_peer sem NAME VALUE             makes a semaphore (O_EXCL)
+ *   posix_peer place NAME VALUE           makes a semaphore at byte 64 of the shared memory NAME (sem_init)
+ *   posix_peer inside NAME COUNT          posts COUNT times there, or waits if it is negative, then prints its value
  * Exit status: 0, 2 for bad arguments, else errno. */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -16,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 
 static int queue_make(const char *name, long most, long size) {
@@ -62,6 +65,22 @@ static int semaphore(const char *verb, const char *name, int count) {
     return 0;
 }
 
+static int in_memory(const char *name, int make, int count) {
+    int fd = shm_open(name, O_RDWR, 0), value = 0;
+    char *at = fd < 0 ? MAP_FAILED : mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (at == MAP_FAILED)
+        return errno;
+    sem_t *it = (sem_t *)(at + 64);
+    if (make && sem_init(it, 1, (unsigned)count) < 0)
+        return errno;
+    for (; !make && count; count += count < 0 ? 1 : -1)
+        if ((count > 0 ? sem_post(it) : sem_wait(it)) < 0)
+            return errno;
+    sem_getvalue(it, &value);
+    printf("%d\n", value);
+    return 0;
+}
+
 int main(int argc, char **argv) {
     const struct timespec soon = {0, 50000000};
     const char *verb = argc > 2 ? argv[1] : "", *name = argc > 2 ? argv[2] : "";
@@ -75,6 +94,8 @@ int main(int argc, char **argv) {
         return queue_take(name, 0, &soon);
     if (strcmp(verb, "short") == 0)
         return queue_take(name, 1, NULL);
+    if (argc == 4 && (strcmp(verb, "place") == 0 || strcmp(verb, "inside") == 0))
+        return in_memory(name, verb[0] == 'p', atoi(argv[3]));
     if (argc == 4)
         return semaphore(verb, name, atoi(argv[3]));
     return 2;

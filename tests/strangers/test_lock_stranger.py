@@ -31,7 +31,7 @@ def peer(stranger, path):
 
     def start(verb, kind, start=10, length=10):
         words = [stranger("lock_peer"), verb, kind, path, str(start), str(length)]
-        if verb != "hold":
+        if verb not in ("hold", "end"):
             return subprocess.run(words, capture_output=True, text=True, timeout=WAIT, check=False)
         started.append(subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
         return started[-1]
@@ -69,6 +69,24 @@ def test_L03_S15_we_are_told_of_c_and_c_of_us(peer, path):
     assert holding.stdout.readline() == "held\n"
     with open(path) as file:
         assert probe(file, shared=True) == Holder(holding.pid, "posix", False, 30, 0)
+
+
+def test_L01_ranges_from_the_end_are_the_same_for_c_and_for_us(peer, path):
+    with RecordLock(path, -30, 5, kind="posix", whence="end"):
+        assert peer("ask", "posix", 0, 0).stdout == f"alone 70 5 {os.getpid()}\n"
+    with RecordLock(path, -30, -5, whence="end"):
+        assert peer("ask", "posix", 0, 0).stdout == "alone 65 5 -1\n"
+    holding = peer("end", "posix", -20, 10)
+    assert holding.stdout.readline() == "held\n"
+    lock = RecordLock(path, -15, 1, whence="end")
+    assert not lock.try_acquire()
+    with pytest.raises(TimeoutError) as caught:
+        lock.acquire(timeout=0.01)
+    assert f"process {holding.pid} (lock_peer)" in " ".join(caught.value.__notes__)
+    lock.close()
+    with open(path) as file:
+        assert probe(file, -20, 10, shared=True, whence="end") == Holder(holding.pid, "posix", False, 80, 10)
+        assert probe(file, -10, 0, shared=True, whence="end") is None
 
 
 def test_ranges_that_do_not_touch_are_free(peer, path):

@@ -12,7 +12,7 @@ import time
 import pytest
 
 from unixipc import Exited, fork
-from unixipc.posix import Message, MessageQueue, QueueStat, Semaphore, remove_queue, remove_semaphore
+from unixipc.posix import Message, MessageQueue, QueueStat, Semaphore, SharedMemory, remove_queue, remove_semaphore
 
 WAIT = 20
 PATIENCE = 0.05
@@ -143,3 +143,25 @@ def test_we_wait_in_cs_semaphore(peer, name):
         semaphore.acquire(timeout=WAIT)
         told(posting)
         assert semaphore.value == 0
+
+
+def test_one_semaphore_in_shared_memory_for_c_and_us(peer, name):
+    with SharedMemory.create(name, 4096) as memory, memory.map() as mapped:
+        with Semaphore.place(mapped, 2, offset_bytes=64) as ours:
+            assert told(peer("inside", 3)) == "5\n"
+            assert told(peer("inside", -4)) == "1\n"
+            ours.acquire(timeout=WAIT)
+            waiting = peer("inside", -2)
+            time.sleep(PATIENCE)
+            ours.release()
+            ours.release()
+            assert told(waiting) == "0\n"
+        assert told(peer("place", 7)) == "7\n"
+        with Semaphore.attach(mapped, 64) as theirs:
+            assert theirs.value == 7
+            for _ in range(7):
+                theirs.acquire(timeout=WAIT)
+            posting = peer("inside", 1)
+            theirs.acquire(timeout=WAIT)
+            told(posting)
+        memory.remove()

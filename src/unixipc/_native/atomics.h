@@ -9,6 +9,7 @@
 /* A word in shared memory must mean the same to a process that was compiled without us: lock-free or nothing. */
 _Static_assert(ATOMIC_INT_LOCK_FREE == 2, "32-bit atomics must be lock-free to work between processes");
 _Static_assert(sizeof(_Atomic uint32_t) == 4, "an atomic word is the word");
+_Static_assert(ATOMIC_LLONG_LOCK_FREE == 2 && sizeof(_Atomic uint64_t) == 8, "64-bit atomics likewise");
 
 /* SYNC word-seen: pairs with the release store or read-modify-write of whoever changes the word. */
 static inline uint32_t uipc_load_acquire(const uint32_t *word) {
@@ -91,8 +92,8 @@ static inline int uipc_exchange64_if(uint64_t *word, uint64_t expected, uint64_t
                                                    memory_order_acquire);
 }
 
-static inline void uipc_add64(uint64_t *word, uint64_t n) {
-    atomic_fetch_add_explicit((_Atomic uint64_t *)word, n, memory_order_relaxed);
+static inline uint64_t uipc_add64(uint64_t *word, uint64_t n) {
+    return atomic_fetch_add_explicit((_Atomic uint64_t *)word, n, memory_order_relaxed);
 }
 
 /* In a loop that waits for another processor: let it have the memory, and its twin on this core the units. */
@@ -104,6 +105,33 @@ static inline void uipc_pause(void) {
 #else
     atomic_signal_fence(memory_order_seq_cst);
 #endif
+}
+
+/* Ask for a line of memory that another processor has written, in order to write it: it then gives it up altogether. */
+static inline void uipc_take_line(const void *line) {
+#if defined(__x86_64__)
+    __asm__ volatile("prefetchw %0" ::"m"(*(const char *)line)); /* where it is missing it does nothing */
+#else
+    __builtin_prefetch(line, 1);
+#endif
+}
+
+/* Copy what was written on another processor, and will be written there again: its next write to a line that is ours
+ * alone is one transfer, to a line that both have read it is a question to all processors first. Not
+ * for what is larger than a processor's own cache: that has lost those lines by then. */
+static inline void uipc_copy_and_take(char *to, const char *from, size_t n) {
+    enum { STEP = 2048, LINE = 64, LARGEST = 1 << 18 };
+    for (size_t most = n > LARGEST ? 0 : n; most > 2 * STEP; most -= STEP, n -= STEP, to += STEP, from += STEP) {
+        for (size_t i = 0; i < STEP; i += LINE)
+            uipc_take_line(from + STEP + i);
+        __builtin_memcpy(to, from, STEP);
+    }
+    __builtin_memcpy(to, from, n);
+}
+
+/* For who must be sure that of two, each of which writes one word and then reads the other's, one sees the other. */
+static inline uint32_t uipc_load_in_order(const uint32_t *word) {
+    return atomic_load_explicit((const _Atomic uint32_t *)word, memory_order_seq_cst);
 }
 
 /* Bytes that somebody may be changing meanwhile, one whole access each: torn as a block, never undefined. */

@@ -1,5 +1,13 @@
 from cpython.ref cimport PyObject
 
+cdef extern from *:
+    """
+    /* An object of this class, not yet initialised; `cls.__new__(cls)` would look that up by name. */
+    static PyObject *uipc_new_object(PyObject *cls, PyObject *nothing)
+    { return ((PyTypeObject *)cls)->tp_new((PyTypeObject *)cls, nothing, NULL); }
+    """
+    object new_object "uipc_new_object"(object, object)
+
 cdef enum How:
     FLAGGED   # O_NONBLOCK is set on the open file description, which is ours alone
     PER_CALL  # RWF_NOWAIT with every call: others who hold the description are left alone

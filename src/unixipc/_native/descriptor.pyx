@@ -161,7 +161,8 @@ cdef class Descriptor:
             return
         self.fd = -1
         try:
-            self.wake_sleepers()
+            if self.sleepers is not None or self.users:
+                self.wake_sleepers()
         finally:
             if self.users:
                 self.doomed = fd
@@ -240,7 +241,7 @@ cdef class Descriptor:
         self.number()
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(self, kind, error, where):
         self.close()
 
     def __reduce__(self):

@@ -9,12 +9,8 @@ import os
 
 cdef extern from "uipc.h" nogil:
     int open(const char *, int, ...)
-    int fcntl(int, int, ...)
     enum:
         O_CLOEXEC
-        O_NONBLOCK
-        F_GETFL
-        F_SETFL
 
 cdef extern from "<sys/file.h>" nogil:
     int flock(int, int)
@@ -45,7 +41,11 @@ def open_end_once(cls, path, int flags):
     """The same as an object of class `cls`, set to O_NONBLOCK once it is open. -- open(2)"""
     cdef Descriptor end = cls.__new__(cls)
     end.fill(opened(path, flags), path, FLAGGED)
-    fcntl(end.fd, F_SETFL, fcntl(end.fd, F_GETFL) | O_NONBLOCK)
+    try:
+        end.use_flag()
+    except BaseException:
+        end.close()
+        raise
     return end
 
 

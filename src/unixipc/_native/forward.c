@@ -8,7 +8,7 @@
 #define KEPT 64
 
 static struct {
-    _Atomic int streams;
+    _Atomic int streams, ignored_before;
     struct sigaction before;
 } forwards[UIPC_SIGNALS];
 
@@ -149,12 +149,14 @@ int uipc_forward_start(int number)
         return 0;
     if (sigaction(number, NULL, &forwards[number].before) == 0) {
         ours = forwards[number].before;
+        atomic_store(&forwards[number].ignored_before, uipc_ignores(&ours));
         ours.sa_sigaction = on_forward;
         ours.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK | (ours.sa_flags & (SA_NOCLDSTOP | SA_NOCLDWAIT));
         sigfillset(&ours.sa_mask); /* the thread's mask is mended after the handler, not in it */
         if (sigaction(number, &ours, NULL) == 0)
             return 0;
     }
+    atomic_store(&forwards[number].ignored_before, 0);
     atomic_store(&forwards[number].streams, 0);
     return errno;
 }
@@ -231,6 +233,7 @@ void uipc_forward_stop(int number)
         return;
     if (sigaction(number, NULL, &now) == 0 && now.sa_flags & SA_SIGINFO && now.sa_sigaction == on_forward)
         sigaction(number, &forwards[number].before, NULL);
+    atomic_store(&forwards[number].ignored_before, 0);
     drop_kept(number);
     for (int i = 0; i < SLOTS; i++) {
         int found = number;
@@ -241,6 +244,18 @@ void uipc_forward_stop(int number)
         atomic_store(&blocking[i].number, 0);
         let_through(thread, number);
     }
+}
+
+void uipc_forward_leave_out(sigset_t *mask, sigset_t *ignored)
+{
+    for (int i = 0; i < SLOTS; i++) {
+        int number = atomic_load(&blocking[i].number);
+        if (number > 0) /* of whichever thread: those that were started since have inherited the block */
+            sigdelset(mask, number);
+    }
+    for (int number = 1; number < UIPC_SIGNALS; number++)
+        if (atomic_load(&forwards[number].ignored_before) || uipc_latch_ignored_before(number))
+            sigaddset(ignored, number);
 }
 
 int uipc_forward_is_on(int number) { return atomic_load(&forwards[number].streams) > 0; }

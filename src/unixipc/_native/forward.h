@@ -23,6 +23,10 @@ int uipc_forward_is_on(int number);
 /* The caller has blocked this signal for the sake of a stream: it is let through again with the last one. */
 void uipc_forward_note(int number);
 
+/* What a program that is started now is to have, as if no stream and no counter were open: takes out of its mask what
+ * was blocked for a stream's sake, and puts into `ignored` what was ignored before. */
+void uipc_forward_leave_out(sigset_t *mask, sigset_t *ignored);
+
 /* What could not be queued again (the queue was full, or the kernel lets nobody claim what it says) waits here:
  * with a mark pending in its place. 1 if *info was one. Standard signals that wait here merge, as in the kernel. */
 int uipc_forward_kept(int number, siginfo_t *info);

@@ -2,6 +2,7 @@
 
 #include "atomics.h"
 #include "forward.h"
+#include "origin.h"
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
@@ -10,7 +11,7 @@
 struct uipc_latch {
     _Atomic int users; /* the owner and the handlers at work: the last one out closes `fd` */
     _Atomic uint64_t count;
-    _Atomic int value, number;
+    _Atomic int value, number, ignored_before;
     int fd, shown;
     struct sigaction before;
     struct uipc_latch *next;
@@ -40,12 +41,13 @@ static void on_signal(int number, siginfo_t *info, void *context)
     int kept = errno;
     uint64_t one = 1;
     struct uipc_latch *latch = atomic_load(&counting[number]);
+    struct uipc_origin origin;
     (void)context;
     if (!latch || !enter(latch))
         return;
     if (atomic_load(&latch->number) == number) { /* else it has just become another signal's */
-        atomic_store_explicit(&latch->value, info->si_code == SI_QUEUE ? info->si_value.sival_int : 0,
-                              memory_order_relaxed);
+        uipc_origin_of_info(&origin, info);
+        atomic_store_explicit(&latch->value, origin.value, memory_order_relaxed);
         /* SYNC latch-count (release): who sees the count sees the value */
         atomic_fetch_add_explicit(&latch->count, 1, memory_order_release);
         if (latch->fd >= 0 && write(latch->fd, &one, sizeof one) < 0)
@@ -113,8 +115,10 @@ static int install(int number, struct uipc_latch *latch)
     sigemptyset(&ours.sa_mask);
     /* Counted before the handler is there, or its first signals would find nothing to count in. */
     atomic_store(&counting[number], latch);
-    if (sigaction(number, &ours, &latch->before) == 0)
+    if (sigaction(number, &ours, &latch->before) == 0) {
+        atomic_store(&latch->ignored_before, uipc_ignores(&latch->before));
         return 0;
+    }
     atomic_store(&counting[number], NULL);
     return errno;
 }
@@ -136,6 +140,7 @@ int uipc_latch_start(int number, int shown, struct uipc_latch **made)
     atomic_store(&latch->number, number);
     atomic_store(&latch->count, 0);
     atomic_store(&latch->value, 0);
+    atomic_store(&latch->ignored_before, 0);
     atomic_store(&latch->users, 1);
     error = install(number, latch);
     if (error)
@@ -156,6 +161,12 @@ void uipc_latch_stop(struct uipc_latch *latch)
 }
 
 int uipc_latch_is_on(int number) { return atomic_load(&counting[number]) != NULL; }
+
+int uipc_latch_ignored_before(int number)
+{
+    struct uipc_latch *latch = atomic_load(&counting[number]);
+    return latch && atomic_load(&latch->ignored_before);
+}
 
 /* SYNC latch-count (acquire) */
 uint64_t uipc_latch_count(struct uipc_latch *latch)

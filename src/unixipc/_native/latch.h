@@ -10,6 +10,11 @@
 
 struct uipc_latch;
 
+static inline int uipc_ignores(const struct sigaction *action)
+{
+    return !(action->sa_flags & SA_SIGINFO) && action->sa_handler == SIG_IGN;
+}
+
 /* Count this signal from now on, from 0, and add 1 to the event counter `shown` each time: through a number of our
  * own, as a handler may still be at work in another thread when `shown` is closed. The action that was there is kept.
  * 0, or an errno: EBUSY when it is counted or streamed already. The callers hold the interpreter lock. */
@@ -19,9 +24,10 @@ int uipc_latch_start(int number, int shown, struct uipc_latch **made);
 void uipc_latch_stop(struct uipc_latch *latch);
 
 int uipc_latch_is_on(int number);
+int uipc_latch_ignored_before(int number);                      /* whether it is on, and the action was to ignore */
 
 uint64_t uipc_latch_count(struct uipc_latch *latch);
-int uipc_latch_value(struct uipc_latch *latch);                 /* of the last sigqueue(3) */
+int uipc_latch_value(struct uipc_latch *latch);                 /* of the last one that carried one */
 uint64_t uipc_latch_take(struct uipc_latch *latch);             /* the count, and 0 from now on */
 
 #endif

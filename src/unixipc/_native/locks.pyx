@@ -9,7 +9,7 @@ the caller's; POSIX locks, which belong to the process) the threads take turns a
 
 cimport cython
 from libc.errno cimport EACCES, EAGAIN, EINTR, EISDIR, EPERM, EROFS, errno
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 import os
 
@@ -24,9 +24,42 @@ cdef extern from *:
     #include <sys/file.h>
     #include <sys/vfs.h>
     static unsigned long uipc_this_thread(void) { return (unsigned long)pthread_self(); }
+    static int64_t uipc_now(clockid_t clock) /* a look at memory, good to a tick of the kernel */
+    { struct timespec t; clock_gettime(clock, &t); return t.tv_sec * 1000000000LL + t.tv_nsec; }
+    static int64_t uipc_changed(const struct stat *of)
+    { return of->st_ctim.tv_sec * 1000000000LL + of->st_ctim.tv_nsec; }
+    static int uipc_fstat(int fd, struct stat *found)
+    {
+    #if defined(__x86_64__) && !defined(__ILP32__) /* C libraries ask newfstatat for it, which costs a fifth more */
+        return (int)syscall(SYS_fstat, fd, found);
+    #else
+        return fstat(fd, found);
+    #endif
+    }
+    static int uipc_fcntl_lock(int fd, int command, struct flock *range)
+    {
+    #ifdef __LP64__ /* without the look at what `command` is: the structure is the kernel's */
+        return (int)syscall(SYS_fcntl, fd, command, range);
+    #else
+        return fcntl(fd, command, range);
+    #endif
+    }
+    static int uipc_end_of(int fd, int64_t *end)
+    {
+        struct stat found;
+        if (fstat(fd, &found) < 0)
+            return errno;
+        *end = found.st_size;
+        return 0;
+    }
+    static int uipc_position_of(int fd, int64_t *at)
+    {
+        *at = lseek(fd, 0, SEEK_CUR);
+        return *at < 0 ? errno : 0;
+    }
     """
     struct stat_of "stat":
-        uint64_t st_dev, st_ino
+        uint64_t st_dev, st_ino, st_nlink
     struct flock_range "flock":
         short l_type, l_whence
         long l_start, l_len
@@ -34,32 +67,52 @@ cdef extern from *:
     struct statfs_of "statfs":
         long f_type
     int flock_call "flock"(int, int) nogil
-    int fcntl_call "fcntl"(int, int, ...) nogil
-    int fstat_call "fstat"(int, stat_of *) nogil
+    int fcntl_call "uipc_fcntl_lock"(int, int, flock_range *) nogil
+    int uipc_end_of(int, int64_t *) nogil
+    int uipc_position_of(int, int64_t *) nogil
+    int fstat_call "uipc_fstat"(int, stat_of *) nogil
     int lstat_call "lstat"(const char *, stat_of *) nogil
     int fstatfs_call "fstatfs"(int, statfs_of *) nogil
     int open_call "open"(const char *, int, ...) nogil
     int close_call "close"(int) nogil
     unsigned long uipc_this_thread() nogil
+    int64_t uipc_now(int) nogil
+    int64_t uipc_changed(const stat_of *) nogil
     int uipc_futex_wait(uint32_t *, uint32_t, void *) nogil
     int uipc_futex_wake(uint32_t *, int) nogil
     enum:
-        EBADF, EDEADLK, ELOOP, ENOLCK, ETXTBSY, INT_MAX
+        EBADF, EDEADLK, EINVAL, ELOOP, ENOLCK, ETXTBSY, INT_MAX
         LOCK_SH, LOCK_EX, LOCK_UN, LOCK_NB
         F_OFD_SETLK, F_OFD_SETLKW, F_OFD_GETLK, F_SETLK, F_SETLKW, F_GETLK
         F_RDLCK, F_WRLCK, F_UNLCK
         O_CLOEXEC, O_CREAT, O_NOFOLLOW, O_RDWR, O_RDONLY, O_NOCTTY, O_NONBLOCK
+        SEEK_SET, SEEK_CUR, SEEK_END
+        CLOCK_REALTIME_COARSE, CLOCK_MONOTONIC_COARSE
 
 cdef enum Kind:
     FLOCK
     OFD
     POSIX
 
+cdef enum Whence:
+    START
+    CURRENT
+    END
+
+cdef dict WHENCES = {"start": START, "current": CURRENT, "end": END}
+cdef short[3] SEEKS = [SEEK_SET, SEEK_CUR, SEEK_END]
 cdef dict KINDS = {"flock": FLOCK, "ofd": OFD, "posix": POSIX}
 cdef dict ACCESSES = {"read": F_RDLCK, "write": F_WRLCK, "unlock": F_UNLCK}
 
 
+cdef int64_t SETTLED_NS = 50_000_000    # longer than a tick, in which a second change would leave the same ctime
+cdef int64_t TRUSTED_NS = 100_000_000   # how long a look at the path is good for, if the file stays as it was
+# f_type of file systems where a rename sets the ctime of the file, as links and unlinks do everywhere:
+# ext, xfs, btrfs, tmpfs, overlay.
+cdef set TELLING = {0xEF53, 0x58465342, 0x9123683E, 0x01021994, 0x794C7630}
+
 cdef dict HINTS = {
+    EAGAIN: "somebody has a lease on it, and was asked just now to give way: try again",
     EBADF: "an exclusive record lock needs a file open for writing, a shared one a file open for reading; "
            "or the file was closed, and its number may be another's by now",
     EDEADLK: "whoever holds it waits for what this process holds",
@@ -83,7 +136,12 @@ cdef class Opening:
     cdef bint ours, writable
     cdef bint shared           # how it is held
     cdef unsigned long owner   # by which thread, or task
+    cdef long start            # the first byte that is asked for, or held
+    cdef Opening earlier       # the next of those that hold
     cdef uint64_t device, inode
+    cdef int64_t trusted_until_ns   # until then the path means this file if that has kept these:
+    cdef int64_t changed_ns         # its ctime
+    cdef uint64_t links             # and how many names it has
 
     def __cinit__(self):
         self.fd = -1
@@ -109,11 +167,14 @@ cdef class LockCalls:
     cdef bytes raw
     cdef Kind kind
     cdef int mode
+    cdef Whence whence
     cdef long start, length
+    cdef uint64_t asked_device  # the file system that `telling` is about
+    cdef bint telling
     cdef bint open
     cdef bint alone            # there is one opening only, and `idle` is it
     cdef Opening idle          # the next acquire's
-    cdef list holds            # openings that hold: one, or the shared locks of several threads
+    cdef Opening latest        # and `earlier`: those that hold. One, or the shared locks of several threads
     cdef list lost             # owners whose lock an upgrade has lost
     cdef list pending          # openings that wait
     cdef bint turn_taken       # one opening only: a thread waits in the kernel with it
@@ -122,11 +183,13 @@ cdef class LockCalls:
     cdef list sleepers
     cdef object __weakref__
 
-    def __init__(self, path, int fd, str kind, bint shared, long start, long length, int mode, timeout):
+    def __init__(self, path, int fd, str kind, bint shared, long start, long length, int mode, timeout,
+                 str whence="start"):
         if self.open:
             raise RuntimeError(f"{self!r} is open already")
+        self.whence = WHENCES[whence]
         self.kind, self.shared, self.start, self.length, self.mode = KINDS[kind], shared, start, length, mode
-        self.path, self.holds, self.pending, self.lost = path, [], [], []
+        self.path, self.pending, self.lost = path, [], []
         self.open, self.timeout = True, timeout
         self.alone = path is None or self.kind == POSIX
         if path is None:
@@ -152,18 +215,18 @@ cdef class LockCalls:
     @property
     def held(self):
         """Whether this object holds the lock, in this process."""
-        return bool(self.holds)
+        return self.latest is not None
 
     @property
     def held_shared(self):
         """Whether it is held, and as one that others may share."""
-        return bool(self.holds) and (<Opening>self.holds[len(self.holds) - 1]).shared
+        return self.latest is not None and self.latest.shared
 
     def fileno(self):
         """The descriptor of the opening that holds the lock, or would."""
         self.check_open()
-        if self.holds:
-            return (<Opening>self.holds[len(self.holds) - 1]).fd
+        if self.latest is not None:
+            return self.latest.fd
         if self.idle is None:
             self.keep(self.new_opening(self.shared))
         return self.idle.fd
@@ -204,27 +267,81 @@ cdef class LockCalls:
         return 0
 
     cdef bint is_current(self, Opening opening) noexcept:
-        """Whether the path still means the file that we have locked: it may have been removed or replaced."""
-        cdef stat_of found
+        """Whether the path still means the file that we have locked: it may have been removed or replaced.
+
+        Looking up the path costs as much as locking and unlocking. What takes a name from a file changes the file too,
+        so for a while after one look an fstat does. (A folder on the way may have been moved unseen: hence a while.)
+        """
+        cdef stat_of now
         if self.path is None:
             return True
-        return lstat_call(self.raw, &found) == 0 and found.st_ino == opening.inode and found.st_dev == opening.device
+        if opening.trusted_until_ns > uipc_now(CLOCK_MONOTONIC_COARSE):
+            if fstat_call(opening.fd, &now) == 0 and uipc_changed(&now) == opening.changed_ns \
+                    and now.st_nlink == opening.links:
+                return True
+        return self.look_up(opening)
+
+    cdef bint look_up(self, Opening opening) noexcept:
+        """The same by the path; and what to compare with next time."""
+        cdef stat_of found
+        cdef int64_t now_ns = uipc_now(CLOCK_MONOTONIC_COARSE)  # before the look: what happens later is later
+        cdef int64_t settled_ns = uipc_now(CLOCK_REALTIME_COARSE) - SETTLED_NS
+        opening.trusted_until_ns = 0
+        if lstat_call(self.raw, &found) < 0 or found.st_ino != opening.inode or found.st_dev != opening.device:
+            return False
+        opening.changed_ns, opening.links = uipc_changed(&found), found.st_nlink
+        if opening.changed_ns < settled_ns and self.tells_renames(opening):
+            opening.trusted_until_ns = now_ns + TRUSTED_NS
+        return True
+
+    cdef bint tells_renames(self, Opening opening) noexcept:
+        """Whether a file on this file system shows that it was renamed; asked once a file system."""
+        cdef statfs_of system
+        if self.asked_device != opening.device:
+            self.telling = fstatfs_call(opening.fd, &system) == 0 and (system.f_type & 0xFFFFFFFF) in TELLING
+            self.asked_device = opening.device
+        return self.telling
+
+    cdef long beginning(self, Opening opening) except -1:
+        """Where the range begins as of now. A hold keeps the answer until its release, wherever the end may go."""
+        cdef int64_t base = 0
+        cdef int code
+        if self.whence == START:
+            return self.start
+        code = uipc_end_of(opening.fd, &base) if self.whence == END else uipc_position_of(opening.fd, &base)
+        if code:
+            raise refused(code, "fstat(2)" if self.whence == END else "lseek(2)", self.name)
+        base += self.start
+        if base < 0 or base + self.length < 0:
+            raise failure(EINVAL, self.call_name(), self.name, f"{self.length} bytes from {base} begin before the file")
+        return base
+
+    def first_byte(self):
+        """Where the range begins: the one that is held, else as of now."""
+        self.check_open()
+        if self.latest is not None:
+            return self.latest.start
+        if self.idle is None:
+            self.keep(self.new_opening(self.shared))
+        return self.beginning(self.idle)
 
     cdef int request(self, Opening opening, bint shared, bint sleep) noexcept nogil:
         """One system call: 0, or errno."""
         cdef int rc
-        if not (opening.ours or is_still_open(opening)):
-            return EBADF
+        cdef int gone = 0 if opening.ours else lost_file(opening)
+        if gone:
+            return gone
         if self.kind == FLOCK:
             rc = flock_call(opening.fd, (LOCK_SH if shared else LOCK_EX) | (0 if sleep else LOCK_NB))
             return 0 if rc == 0 else errno
-        return set_range(opening.fd, self.kind, F_RDLCK if shared else F_WRLCK, self.start, self.length, sleep)
+        return set_range(opening.fd, self.kind, F_RDLCK if shared else F_WRLCK, opening.start, self.length, sleep)
 
     cdef int drop(self, Opening opening) noexcept nogil:
-        if not (opening.ours or is_still_open(opening)):
-            return EBADF
+        cdef int gone = 0 if opening.ours else lost_file(opening)
+        if gone:
+            return gone
         if self.kind != FLOCK:
-            return set_range(opening.fd, self.kind, F_UNLCK, self.start, self.length, False)
+            return set_range(opening.fd, self.kind, F_UNLCK, opening.start, self.length, False)
         return 0 if flock_call(opening.fd, LOCK_UN) == 0 else errno
 
     cdef str call_name(self):
@@ -232,13 +349,14 @@ cdef class LockCalls:
 
     cdef int refuse_deadlock(self, bint shared, unsigned long owner) except -1:
         """Who holds it and asks again, alone, would wait for itself."""
-        cdef Opening hold
+        cdef Opening hold = self.latest
         if not self.open:
             self.check_open()
-        for hold in self.holds:
+        while hold is not None:
             if hold.owner == owner and not (shared and hold.shared):
                 hint = "this thread or task holds the lock already; upgrade() and downgrade() change how"
                 raise failure(EDEADLK, self.call_name(), self.name, hint)
+            hold = hold.earlier
         return 0
 
     cdef Opening take_opening(self, bint shared):
@@ -248,6 +366,7 @@ cdef class LockCalls:
             opening = self.new_opening(shared)
             if self.alone:
                 self.idle = opening
+        opening.start = self.beginning(opening)
         if not self.alone:
             self.idle = None
         return opening
@@ -264,7 +383,7 @@ cdef class LockCalls:
         if self.alone:
             opening = self.another(opening)
         opening.shared, opening.owner = shared, owner
-        self.holds.append(opening)
+        opening.earlier, self.latest = self.latest, opening
         if self.lost and owner in self.lost:
             self.lost.remove(owner)
         return 0
@@ -273,6 +392,7 @@ cdef class LockCalls:
         """A hold on the only opening."""
         cdef Opening made = Opening.__new__(Opening)
         made.fd, made.writable, made.device, made.inode = opening.fd, opening.writable, opening.device, opening.inode
+        made.start = opening.start
         return made
 
     def try_acquire(self, shared=None):
@@ -285,7 +405,7 @@ cdef class LockCalls:
 
     cdef bint attempt(self, bint shared, unsigned long owner) except -1:
         self.refuse_deadlock(shared, owner)
-        if self.alone and (self.holds or self.turn_taken):
+        if self.alone and (self.latest is not None or self.turn_taken):
             return self.join(shared, owner)
         cdef Opening opening = self.take_opening(shared)
         cdef int code
@@ -306,11 +426,12 @@ cdef class LockCalls:
         cdef Opening opening = self.new_opening(shared)
         if self.alone:
             self.idle = opening
+        opening.start = self.beginning(opening)
         return opening
 
     cdef bint join(self, bint shared, unsigned long owner) except -1:
         """Share what another thread of ours holds, where the kernel sees one opening only."""
-        if not (shared and self.holds and (<Opening>self.holds[0]).shared):
+        if not (shared and self.latest is not None and self.latest.shared):
             return False
         self.hold(self.idle, True, owner)
         return True
@@ -351,8 +472,14 @@ cdef class LockCalls:
         if self.alone:
             self.turn_taken = False
             self.next_turn()
-        elif opening not in self.holds:
+        elif not self.is_hold(opening):
             self.keep(opening)
+
+    cdef bint is_hold(self, Opening opening) noexcept:
+        cdef Opening hold = self.latest
+        while hold is not None and hold is not opening:
+            hold = hold.earlier
+        return hold is not None
 
     @cython.boundscheck(True)
     def sleep_in_kernel(self, list slot not None, bint shared, unsigned long owner):
@@ -379,7 +506,7 @@ cdef class LockCalls:
         """The same with one opening: one thread waits in the kernel, the others for it."""
         self.check_open()
         if slot[0] is None:
-            if self.turn_taken or self.holds:
+            if self.turn_taken or self.latest is not None:
                 return self.join(shared, owner) or self.sleep_until_next_turn()
             slot[0] = self.take_opening(shared)
             self.turn_taken = True
@@ -413,14 +540,16 @@ cdef class LockCalls:
 
     cdef Opening own_hold(self, unsigned long owner):
         """This owner's, or the latest: they are as good as each other."""
-        cdef Opening hold
-        self.check_open()
-        for hold in self.holds:
+        cdef Opening hold = self.latest
+        if not self.open:
+            self.check_open()
+        while hold is not None:
             if hold.owner == owner:
                 return hold
-        if not self.holds or owner in self.lost:
+            hold = hold.earlier
+        if self.latest is None or owner in self.lost:
             raise RuntimeError(f"{self!r} is not held{' any more' if owner in self.lost else ''}")
-        return self.holds[len(self.holds) - 1]
+        return self.latest
 
     def release(self):
         """Hold the lock no longer. RuntimeError if this object does not hold it. -- flock(2), fcntl(2)"""
@@ -454,11 +583,8 @@ cdef class LockCalls:
     cdef int let_go(self, Opening hold, bint unlock) except -1:
         """Forget one hold, and with the last one on an opening unlock it: 0, or errno."""
         cdef int code = 0
-        if len(self.holds) == 1:
-            self.holds.pop()
-        else:
-            self.holds.remove(hold)
-        if self.alone and self.holds:
+        self.unlink(hold)
+        if self.alone and self.latest is not None:
             return 0
         if unlock:
             code = self.drop(hold)
@@ -468,13 +594,24 @@ cdef class LockCalls:
             self.keep(hold)
         return code
 
+    cdef void unlink(self, Opening hold) noexcept:
+        """It holds no longer."""
+        cdef Opening before = self.latest
+        if before is hold:
+            self.latest = hold.earlier
+        while before is not None:
+            if before.earlier is hold:
+                before.earlier = hold.earlier
+            before = before.earlier
+        hold.earlier = None
+
     def convert(self, bint shared, unsigned long owner=0):
         """Change the held lock between shared and alone, now and in one step: whether that was possible."""
         owner = owner or uipc_this_thread()
         cdef Opening hold = self.own_hold(owner)
         if hold.shared == shared:
             return True
-        if self.alone and len(self.holds) > 1:
+        if self.alone and self.latest.earlier is not None:
             return False  # threads of ours share it; the kernel knows one owner and would agree
         cdef int code = self.request(hold, shared, False)
         if code == 0:
@@ -482,10 +619,11 @@ cdef class LockCalls:
             if self.alone:
                 self.next_turn()
             return True
+        cdef bint refused_now = code == EAGAIN or code == EACCES
         if self.kind == FLOCK:
-            self.let_go(hold, False)  # flock(2): the old lock is removed first, and so it is lost
+            self.let_go(hold, not refused_now)  # flock(2): "not now" comes after the old lock was removed
             self.lost.append(owner)
-        if code == EAGAIN or code == EACCES:
+        if refused_now:
             return False
         raise refused(code, self.call_name(), self.name)
 
@@ -498,26 +636,30 @@ cdef class LockCalls:
         if not self.open:
             return
         self.open = False
-        cdef Opening hold
-        for hold in self.holds:
+        cdef Opening hold = self.latest
+        while hold is not None:
             self.drop(hold)
+            hold = hold.earlier
         try:
             for wake in tuple(self.sleepers or ()):
                 wake()
         finally:
-            self.holds, self.sleepers = [], None
+            self.latest = self.sleepers = None
             if self.path is not None:
                 self.idle = None
 
     def forget(self):
         """Let go of every opening, without unlocking: what a forked child does, whose parent still holds them."""
-        cdef Opening opening
-        for opening in [*self.holds, *self.pending]:
+        cdef Opening opening = self.latest
+        while opening is not None:
+            opening.shut()
+            opening = opening.earlier
+        for opening in self.pending:
             opening.shut()
         if self.path is not None and self.idle is not None:
             self.idle.shut()
             self.idle = None
-        self.holds, self.pending, self.lost, self.sleepers = [], [], [], None
+        self.latest, self.pending, self.lost, self.sleepers = None, [], [], None
         self.turn_taken, self.turn_waiters = False, 0
 
     def add_sleeper(self, wake):
@@ -532,10 +674,12 @@ cdef class LockCalls:
             self.sleepers.remove(wake)
 
 
-cdef bint is_still_open(Opening opening) noexcept nogil:
-    """Whether the caller's descriptor is still the file that it was: closed, the number may be another's by now."""
+cdef int lost_file(Opening opening) noexcept nogil:
+    """0 if the caller's descriptor is still the file that it was, else errno: closed, the number may be another's."""
     cdef stat_of found
-    return fstat_call(opening.fd, &found) == 0 and found.st_ino == opening.inode and found.st_dev == opening.device
+    if fstat_call(opening.fd, &found) < 0:
+        return errno
+    return 0 if found.st_ino == opening.inode and found.st_dev == opening.device else EBADF
 
 
 cdef int set_range(int fd, Kind kind, short access, long start, long length, bint sleep) noexcept nogil:
@@ -573,11 +717,11 @@ def range_in_kernel(int fd, str kind, str access, long start, long length, objec
     return True
 
 
-def get_lock(int fd, bint ofd, bint shared, long start, long length, object name=None):
+def get_lock(int fd, bint ofd, bint shared, long start, long length, object name=None, str whence="start"):
     """The first lock that keeps ours out: (pid or -1, shared, start, length), or None. -- fcntl(2), F_GETLK"""
     cdef flock_range wanted
     wanted.l_type = F_RDLCK if shared else F_WRLCK
-    wanted.l_whence, wanted.l_start, wanted.l_len, wanted.l_pid = 0, start, length, 0
+    wanted.l_whence, wanted.l_start, wanted.l_len, wanted.l_pid = SEEKS[WHENCES[whence]], start, length, 0
     if fcntl_call(fd, F_OFD_GETLK if ofd else F_GETLK, &wanted) < 0:
         raise refused(errno, "fcntl(F_GETLK)", name)
     if wanted.l_type == F_UNLCK:

@@ -1,5 +1,3 @@
-# cython: language_level=3
-
-cdef void *guard_page(void *address) noexcept
-cdef void unguard_page(void *guard) noexcept
-cdef const volatile unsigned *damage_of(void *guard) noexcept
+# Memory that other modules have mapped: what a shortened file takes away becomes zeros instead of a SIGBUS.
+cdef void *guard_memory(void *base, size_t length) except NULL
+cdef void unguard_memory(void *guard) noexcept

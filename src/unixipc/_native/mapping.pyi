@@ -1,12 +1,13 @@
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Literal, Self, TypeVar
 
 from typing_extensions import Buffer
 
+from ..mapping import Mapping
 from .descriptor import Descriptor
 
-M = TypeVar("M", bound=Mapped)
 D = TypeVar("D", bound=Descriptor)
+M = TypeVar("M", bound="Mapped")
 
 PAGE_SIZE: int
 
@@ -45,17 +46,15 @@ class Mapped(Buffer):
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None: ...
 
-def map_memory(
-    cls: type[M],
-    fd: int,
-    length: int,
-    offset: int,
-    protection: int,
-    flags: int,
-    guarded: bool,
-    name: object,
-    page_size: int = 0,
-) -> M: ...
+class Mappable(Descriptor):
+    def map(
+        self, mode: Literal["r", "rw", "copy"] = "rw", offset_bytes: int = 0, length_bytes: int | None = None
+    ) -> Mapping: ...
+
+def map_file(
+    fd: int, name: object, mode: str, offset_bytes: int, length_bytes: int | None, populate: bool
+) -> Mapping: ...
+def map_anonymous(length: int, flags: int, guarded: bool, page_size: int) -> Mapping: ...
 def map_twice(cls: type[M], fd: int, header: int, body: int, name: object) -> M: ...
 def new_memory_file(cls: type[D], name: str, sealable: bool, extra: int) -> D: ...
 def reserve(fd: int, offset: int, length: int, name: object = None) -> None: ...

@@ -4,13 +4,16 @@
 
 cimport cython
 from cpython.buffer cimport Py_buffer, PyBuffer_FillInfo
-from libc.errno cimport errno
+from cpython.long cimport PyLong_AsLongAndOverflow
+from libc.errno cimport ENODEV, EPERM, errno
+from libc.limits cimport LONG_MAX, LONG_MIN
 from libc.stdint cimport uintptr_t
+from posix.stat cimport S_ISBLK, S_ISCHR, S_ISREG, fstat, struct_stat
 from weakref import ref
 
 import os
 
-from unixipc._native.descriptor cimport FLAGGED, Descriptor, outcome
+from unixipc._native.descriptor cimport FLAGGED, Descriptor, new_object, outcome
 from unixipc.errors import ClosedError
 
 cdef extern from "sigbus.h":
@@ -27,19 +30,18 @@ cdef extern from *:
     #include "uipc.h"
     #include <sys/mman.h>
     #include <sys/vfs.h>
-    static size_t uipc_page_size_of_file(int fd, size_t usual)
+    static size_t uipc_page_size_of_file(int fd, size_t block, size_t usual)
     {
         struct statfs found;
-        int huge = fd >= 0 && fstatfs(fd, &found) == 0 && (unsigned)found.f_type == 0x958458f6u; /* hugetlbfs */
+        if (block <= usual) /* hugetlbfs has blocks of a huge page, and few others have such blocks: they are asked */
+            return usual;
+        int huge = fstatfs(fd, &found) == 0 && (unsigned)found.f_type == 0x958458f6u; /* hugetlbfs */
         return huge ? (size_t)found.f_bsize : usual;
     }
     static void uipc_look_at(const volatile char *byte) { (void)*byte; }
-    static const volatile unsigned *uipc_damage(struct uipc_guard *guard)
-    { return (const volatile unsigned *)&guard->damaged; }
     """
-    size_t uipc_page_size_of_file(int, size_t) nogil
+    size_t uipc_page_size_of_file(int, size_t, size_t) nogil
     void uipc_look_at(const char *) nogil
-    const volatile unsigned *uipc_damage(uipc_guard *)
     void *mmap_call "mmap"(void *, size_t, int, int, int, long) nogil
     int munmap_call "munmap"(void *, size_t) nogil
     void *mremap_call "mremap"(void *, size_t, size_t, int, ...) nogil
@@ -55,7 +57,7 @@ cdef extern from *:
     long sysconf(int) nogil
     enum:
         PROT_NONE, PROT_READ, PROT_WRITE
-        MAP_SHARED, MAP_PRIVATE, MAP_ANONYMOUS, MAP_FIXED, MAP_NORESERVE
+        MAP_SHARED, MAP_PRIVATE, MAP_ANONYMOUS, MAP_POPULATE, MAP_FIXED, MAP_NORESERVE
         MREMAP_MAYMOVE
         MS_SYNC, MS_ASYNC, MS_INVALIDATE
         MFD_CLOEXEC, MFD_ALLOW_SEALING
@@ -129,7 +131,7 @@ cdef class Mapped:
         return view
 
     cdef int forget_buffer(self) except -1:
-        view = None if self.lent is None else self.lent()
+        view = self.lent()
         if view is not None:
             try:
                 view.release()
@@ -139,7 +141,8 @@ cdef class Mapped:
         return 0
 
     cdef int check_unused(self, str what) except -1:
-        self.forget_buffer()
+        if self.lent is not None:
+            self.forget_buffer()
         if self.exports:
             raise BufferError(f"cannot {what}: {self.exports} views of this memory are in use (memoryviews, arrays, "
                               "structures); delete or release them first")
@@ -290,6 +293,17 @@ cdef class Mapped:
             uipc_look_at(last)
         self.exports -= 1
 
+    cdef int bring(self, int fd, Py_ssize_t length, long offset, int flags) noexcept nogil:
+        """Map the pages that these bytes are in; 0 or errno."""
+        cdef int protection = PROT_READ if self.readonly else PROT_READ | PROT_WRITE
+        cdef long into_page = offset & <long>(self.page_size - 1)
+        cdef size_t whole = pages(<size_t>length + into_page, self.page_size)
+        cdef void *where = mmap_call(NULL, whole, protection, flags, fd, offset - into_page)
+        if <Py_ssize_t>where == -1:
+            return errno
+        self.base, self.whole, self.offset, self.length = <char *>where, whole, into_page, length
+        return 0
+
     cdef void unwatch(self) noexcept:
         if self.guard != NULL:
             self.damaged_before += uipc_guard_damaged(self.guard)
@@ -307,56 +321,124 @@ cdef class Mapped:
         self.here()
         return self
 
-    def __exit__(self, *exception):
-        self.close()
+    def __exit__(self, kind, error, where):
+        if self.base != NULL:
+            self.check_unused("unmap")
+            self.unmap()
 
     def __dealloc__(self):
         self.unmap()
 
 
-cdef void *guard_page(void *address) noexcept:
-    """Watch over a page of a file that another module has mapped for both; NULL: no memory."""
-    return uipc_guard_add(address, PAGE, PAGE, PROT_READ | PROT_WRITE)
-
-
-cdef void unguard_page(void *guard) noexcept:
-    """Before it is unmapped."""
-    uipc_guard_remove(<uipc_guard *>guard)
-
-
-cdef const volatile unsigned *damage_of(void *guard) noexcept:
-    """Where it is noted: not 0: somebody made the file shorter, and the page is zeros of our own."""
-    return uipc_damage(<uipc_guard *>guard)
-
-
-cdef size_t pages(size_t size, size_t page_size) noexcept:
+cdef size_t pages(size_t size, size_t page_size) noexcept nogil:
     """Whole pages for so many bytes."""
     return (size + page_size - 1) & ~(page_size - 1)
 
 
-def map_memory(cls, int fd, Py_ssize_t length, long offset, int protection, int flags, bint guarded, object name,
-               size_t page_size=0):
-    """Map `length` bytes from any `offset` as an object of class `cls`; 0: the file's own pages. -- mmap(2)"""
-    cdef Mapped made = cls.__new__(cls)
-    cdef void *where
+_Mapping = None  # unixipc.mapping.Mapping, imported at the first map: it is made of us
+
+
+cdef Mapped new_mapping():
+    global _Mapping
+    if _Mapping is None:
+        from unixipc.mapping import Mapping
+        _Mapping = Mapping
+    return new_object(_Mapping, ())
+
+
+def map_file(int fd, object name, object mode, object offset_bytes, object length_bytes, bint populate):
+    """Map an open file's bytes, from any offset. -- mmap(2)"""
+    return mapped_file(fd, name, mode, offset_bytes, length_bytes, populate)
+
+
+cdef class Mappable(Descriptor):
+    """A file in memory: its bytes can be mapped."""
+
+    def map(self, mode="rw", offset_bytes=0, length_bytes=None):
+        """Make its bytes appear in this process: `mode` "r", "rw" or "copy", as with `map_file`. -- mmap(2)
+
+        PermissionError for "rw" if it was opened for reading only, or is sealed against writing.
+        """
+        cdef int fd = self.enter()
+        try:
+            return mapped_file(fd, self.label, mode, offset_bytes, length_bytes, False)
+        finally:
+            self.leave()
+
+
+cdef object mapped_file(int fd, object name, object mode, object offset_bytes, object length_bytes, bint populate):
+    cdef bint both = mode == "rw", copied = not both and mode == "copy", readonly = not both and not copied
+    cdef bint to_the_end = length_bytes is None
+    cdef long offset = clipped(offset_bytes), length = 0 if to_the_end else clipped(length_bytes)
+    cdef int code, flags = (MAP_PRIVATE if copied else MAP_SHARED) | (MAP_POPULATE if populate else 0)
+    cdef struct_stat found
+    if readonly and mode != "r":
+        raise ValueError(f"mode must be 'r', 'rw' or 'copy', not {mode!r}")
+    cdef Mapped made = new_mapping()
+    made.readonly, made.name = readonly, name
+    with nogil:
+        code = errno if fstat(fd, &found) < 0 else 0
+        if not code:
+            if to_the_end and S_ISREG(found.st_mode):
+                length = found.st_size - offset
+            if has_bytes(&found, offset, length):
+                made.page_size = uipc_page_size_of_file(fd, found.st_blksize, PAGE)
+                code = made.bring(fd, length, offset, flags)
+                if code == EPERM and readonly:
+                    # Before Linux 6.7 what is sealed against writing cannot be mapped shared.
+                    # Nobody changes it: private is the same.
+                    code = made.bring(fd, length, offset, flags & ~MAP_SHARED | MAP_PRIVATE)
+    if code:
+        raise outcome(code, "mmap(2)", name)
+    if made.base == NULL:
+        raise no_bytes(&found, name, offset_bytes, length_bytes)
+    made.watch()
+    return made
+
+
+cdef long clipped(number) except? -1:
+    """The number, or the greatest or least that there is: no file reaches so far."""
+    cdef int beyond
+    cdef long value = PyLong_AsLongAndOverflow(number, &beyond)
+    return value if not beyond else (LONG_MAX if beyond > 0 else LONG_MIN)
+
+
+cdef bint has_bytes(struct_stat *found, long offset, long length) noexcept nogil:
+    """Whether they are there; the kernel would map pages that are not in the file, and end who touches them."""
+    if offset < 0 or length < 1:
+        return False
+    if S_ISREG(found.st_mode):
+        return length <= found.st_size and offset <= found.st_size - length
+    return S_ISCHR(found.st_mode) or S_ISBLK(found.st_mode)
+
+
+cdef object no_bytes(struct_stat *found, object name, object offset, object length):
+    """Why not."""
+    if S_ISREG(found.st_mode):
+        if not found.st_size:
+            return ValueError(f"{name} is empty: no byte of it can be mapped")
+        end = found.st_size if length is None else offset + length
+        return ValueError(f"bytes {offset}..{end} are not in {name}, which has {found.st_size}")
+    if not S_ISCHR(found.st_mode) and not S_ISBLK(found.st_mode):
+        return outcome(ENODEV, "mmap(2)", name)
+    if length is None:
+        return ValueError(f"{name} is a device: it has no length of its own, say length_bytes")
+    return ValueError(f"a mapping has at least 1 byte and an offset from 0 up, not {length} at {offset}")
+
+
+def map_anonymous(Py_ssize_t length, int flags, bint guarded, size_t page_size):
+    """Map memory without a file. -- mmap(2), MAP_ANONYMOUS"""
+    cdef Mapped made = new_mapping()
     cdef int code
     if length < 1:
         raise ValueError(f"a mapping has at least 1 byte, not {length}")
-    if offset < 0:
-        raise ValueError(f"an offset is at least 0, not {offset}")
-    if not page_size:
-        page_size = uipc_page_size_of_file(fd, PAGE)
-    cdef long into_page = offset % <long>page_size
-    cdef size_t whole = pages(<size_t>length + into_page, page_size)
+    made.page_size, made.name = page_size, "anonymous"
     with nogil:
-        where = mmap_call(NULL, whole, protection, flags, fd, offset - into_page)
-        code = errno
-    if <Py_ssize_t>where == -1:
-        raise outcome(code, "mmap(2)", name)
-    made.base, made.whole, made.offset, made.length = <char *>where, whole, into_page, length
-    made.page_size, made.readonly, made.name = page_size, not protection & PROT_WRITE, name
-    if flags & MAP_ANONYMOUS and flags & MAP_SHARED:
-        made.most = whole
+        code = made.bring(-1, length, 0, flags | MAP_ANONYMOUS)
+    if code:
+        raise outcome(code, "mmap(2)", made.name)
+    if flags & MAP_SHARED:
+        made.most = made.whole
     if guarded:
         made.watch()
     return made
@@ -388,6 +470,17 @@ def map_twice(cls, int fd, Py_ssize_t header, Py_ssize_t body, object name):
     made.page_size, made.readonly, made.name = PAGE, False, name
     made.watch()
     return made
+
+
+cdef void *guard_memory(void *base, size_t length) except NULL:
+    cdef uipc_guard *guard = uipc_guard_add(base, pages(length, PAGE), PAGE, PROT_READ | PROT_WRITE)
+    if guard == NULL:
+        raise MemoryError("no room to note a mapping")
+    return guard
+
+
+cdef void unguard_memory(void *guard) noexcept:
+    uipc_guard_remove(<uipc_guard *>guard)
 
 
 def new_memory_file(cls, str name, bint sealable, int extra):

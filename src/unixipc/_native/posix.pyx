@@ -7,19 +7,25 @@ thread and back: those calls keep it.
 """
 
 cimport cython
-from cpython.buffer cimport Py_buffer, PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.buffer cimport Py_buffer, PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.long cimport PyLong_AsLong, PyLong_CheckExact
 from cpython.number cimport PyNumber_Index
-from libc.errno cimport EAGAIN, EINTR, EINVAL, EIO, errno
+from cpython.unicode cimport PyUnicode_CheckExact, PyUnicode_FindChar, PyUnicode_GetLength, PyUnicode_ReadChar
+from libc.errno cimport EAGAIN, EINTR, EINVAL, errno
+from libc.stdint cimport uintptr_t
 from libc.stdlib cimport free, malloc
+from libc.string cimport memchr
 
 import os
 
-from unixipc._native.descriptor cimport FLAGGED, Descriptor
-from unixipc._native.mapping cimport damage_of, guard_page, unguard_page
+from unixipc._native.descriptor cimport FLAGGED, Descriptor, new_object
 from unixipc._native.descriptor import waiting_module
-from unixipc.errors import ClosedError
+from unixipc._native.mapping cimport guard_memory, unguard_memory
+from unixipc.errors import ClosedError, LayoutError
+
+cdef extern from "Python.h":
+    bytes PyUnicode_EncodeFSDefault(object)
 
 cdef extern from *:
     """
@@ -83,16 +89,22 @@ cdef extern from *:
         return where == MAP_FAILED ? NULL : (sem_t *)where;
     }
 
-    /* Whether it is a semaphore between processes: the C library ends the process over one that is not. */
-    static int uipc_is_sem(int fd)
+    /* Whether it is one that processes share. The C library hands this word to futex(2) as it finds it, and ends the
+       process (abort) when the kernel does not know it: glibc and musl for 64 bits both have it at byte 8. */
+    static int uipc_mark_of_shared;
+    static void uipc_learn_mark_of_shared(void)
     {
-    #if defined __GLIBC__ && __SIZEOF_POINTER__ == 8
-        sem_t there, ours;
-        sem_init(&ours, 1, 0);
-        return pread(fd, &there, sizeof there, 0) == (ssize_t)sizeof there &&
-               memcmp((char *)&there + 8, (char *)&ours + 8, sizeof(int)) == 0;
+        sem_t fresh;
+        sem_init(&fresh, 1, 0);
+        uipc_mark_of_shared = ((const int *)&fresh)[2];
+    }
+    static int uipc_sem_is_shared(const sem_t *word)
+    {
+    #if UINTPTR_MAX > 0xffffffffu
+        return ((const volatile int *)word)[2] == uipc_mark_of_shared;
     #else
-        return fd >= 0;
+        (void)word;
+        return 1;
     #endif
     }
 
@@ -105,7 +117,7 @@ cdef extern from *:
         if (fd < 0)
             return NULL;
         if (fstat(fd, &file) == 0) {
-            if (S_ISREG(file.st_mode) && file.st_size >= (off_t)sizeof(sem_t) && uipc_is_sem(fd))
+            if (S_ISREG(file.st_mode) && file.st_size >= (off_t)sizeof(sem_t))
                 where = uipc_map(0, fd);
             else
                 errno = EINVAL;
@@ -114,6 +126,12 @@ cdef extern from *:
         close(fd);
         errno = code;
         return where;
+    }
+
+    static int uipc_is_regular(int fd)
+    {
+        struct stat file;
+        return fstat(fd, &file) == 0 && S_ISREG(file.st_mode);
     }
 
     static sem_t *uipc_sem_open(const char *path)
@@ -125,12 +143,14 @@ cdef extern from *:
     static sem_t *uipc_sem_unnamed(unsigned value)
     {
         sem_t *where = uipc_map(MAP_ANONYMOUS, -1);
-        if (where != NULL)
-            sem_init(where, 1, value);
-        return where;
+        int code;
+        if (where == NULL || sem_init(where, 1, value) == 0)
+            return where;
+        code = errno;
+        munmap(where, sizeof(sem_t));
+        errno = code;
+        return NULL;
     }
-
-    static void uipc_look_at(const volatile sem_t *word) { (void)*(const volatile char *)word; }
 
     /* Takes one and gives it back: nothing but a kill in between can lose it. */
     static int uipc_sem_look(sem_t *word)
@@ -156,7 +176,9 @@ cdef extern from *:
     sem_t *uipc_sem_create(const char *, unsigned, unsigned) nogil
     sem_t *uipc_sem_unnamed(unsigned) nogil
     int uipc_sem_look(sem_t *) nogil
-    void uipc_look_at(sem_t *) nogil
+    void uipc_learn_mark_of_shared()
+    int uipc_sem_is_shared(const sem_t *) nogil
+    int sem_init(sem_t *, int, unsigned) nogil
     int sem_trywait(sem_t *) nogil
     int sem_wait(sem_t *) nogil
     int sem_post(sem_t *) nogil
@@ -164,6 +186,7 @@ cdef extern from *:
     int munmap(void *, size_t) nogil
     int unlink(const char *) nogil
     int getpid() nogil
+    bint uipc_is_regular(int) nogil
     int shm_open(const char *, int, unsigned) nogil
     int shm_unlink(const char *) nogil
     int fchmod(int, unsigned) nogil
@@ -179,6 +202,8 @@ cdef enum:
     LONGEST_ON_STACK = 16384   # beyond it a copy takes longer than giving the interpreter away and back
     MOST_PRIORITY = 32767      # MQ_PRIO_MAX - 1
     MOST_VALUE = 0x7FFFFFFF    # SEM_VALUE_MAX
+
+uipc_learn_mark_of_shared()
 
 _refusal = None  # unixipc.posix._refusal, imported at the first refusal: it is no part of what a start must load
 
@@ -200,10 +225,28 @@ cdef inline long whole(number) except? -1:
 
 
 cdef bytes raw_name(name):
-    cdef bytes raw = os.fsencode(name)
-    if b"\0" in raw:
+    cdef bytes raw = PyUnicode_EncodeFSDefault(name) if PyUnicode_CheckExact(name) else os.fsencode(name)
+    if memchr(PyBytes_AS_STRING(raw), 0, PyBytes_GET_SIZE(raw)) != NULL:
         raise ValueError(f"a name has no NUL in it: {name!r}")
     return raw
+
+
+cdef int check_name(name, str call) except -1:
+    cdef Py_ssize_t n
+    if not isinstance(name, str):
+        raise TypeError(f"a name is a str, not {type(name).__name__}")
+    n = PyUnicode_GetLength(name)
+    if (n < 2 or PyUnicode_ReadChar(name, 0) != u"/" or PyUnicode_FindChar(name, u"/", 1, n, 1) >= 0
+            or PyUnicode_FindChar(name, 0, 1, n, 1) >= 0 or name == "/." or name == "/.."):
+        from unixipc.posix._refusal import bad_name
+        raise bad_name(call, name)
+    return 0
+
+
+def checked_name(name, str call not None):
+    """The name, if it is "/" and one word; else OSError(EINVAL)."""
+    check_name(name, call)
+    return name
 
 
 # queues ---------------------------------------------------------------------------------------------------------------
@@ -394,14 +437,19 @@ def open_queue(cls, name, int flags, unsigned int mode=0, long max_messages=0, l
     cdef int fd = uipc_mq_open(raw, flags | O_NONBLOCK | O_CLOEXEC, mode, wanted)
     if fd < 0:
         raise refused(errno, "mq_open(3)", name)
-    if temporary:
-        mq_unlink(raw)
     queue.fill(fd, label, FLAGGED)
+    cdef int code
+    if temporary and mq_unlink(raw) < 0:
+        code = errno
+        Descriptor.close(queue)
+        raise refused(code, "mq_unlink(3)", name)
     queue.temporary_one = temporary
     if flags & O_CREAT and flags & O_EXCL:
         fchmod(fd, mode)  # the umask took some
     if mq_getattr(fd, &attr) < 0:
-        raise refused(errno, "mq_getattr(3)", name)
+        code = errno
+        Descriptor.close(queue)
+        raise refused(code, "mq_getattr(3)", name)
     queue.max_message_bytes = attr.mq_msgsize
     return queue
 
@@ -419,10 +467,11 @@ cdef class SemaphoreCalls:
     """A semaphore's tries and waits. It is a word in shared memory: without contention no system call is made."""
 
     cdef sem_t *word
-    cdef void *guard       # of a named one: whoever may write to its file can make it shorter
-    cdef const volatile unsigned *damage    # not 0: that has happened
     cdef readonly object name
     cdef readonly bint temporary_one    # it never had a name
+    cdef Py_buffer memory  # whose bytes the word is, if `lent`: they stay as long as we have them
+    cdef bint lent
+    cdef void *guard       # of a named one: whoever may write to its file can make it shorter
     cdef int users         # calls under way without the interpreter's lock: the word stays mapped for them
     cdef int users_in      # the process whose calls and sleepers those are: a forked one starts anew
     cdef bint doomed
@@ -435,12 +484,10 @@ cdef class SemaphoreCalls:
         return self.word
 
     cdef sem_t *at(self) except NULL:
-        """The word, to be used now: it is still its file's."""
+        """The word, to be used now: its bytes are a semaphore's. (It is zeros once its file is made shorter.)"""
         cdef sem_t *word = self.open_word()
-        if self.damage != NULL:
-            uipc_look_at(word)
-            if self.damage[0]:
-                raise refused(EIO, "mmap(2)", self.name)
+        if not uipc_sem_is_shared(word):
+            raise LayoutError(str(self.name), "a semaphore that processes share", "other bytes")
         return word
 
     @property
@@ -522,9 +569,12 @@ cdef class SemaphoreCalls:
         cdef sem_t *word = self.word
         self.word = NULL
         if self.guard != NULL:
-            unguard_page(self.guard)
-            self.guard = self.damage = NULL
-        if word != NULL:
+            unguard_memory(self.guard)
+            self.guard = NULL
+        if self.lent:
+            self.lent = False
+            PyBuffer_Release(&self.memory)
+        elif word != NULL:
             munmap(word, sizeof(sem_t))
 
     def close(self):
@@ -615,10 +665,9 @@ def open_semaphore(cls, name, int flags=0, unsigned int mode=0, value=0):
     made.word = uipc_sem_create(path, mode, initial) if flags & O_CREAT else uipc_sem_open(path)
     if made.word == NULL:
         raise refused(errno, "sem_open(3)", name)
-    made.guard = guard_page(made.word)
-    if made.guard == NULL:
-        raise MemoryError("no room to note a mapping")
-    made.damage = damage_of(made.guard)
+    made.guard = guard_memory(made.word, sizeof(sem_t))
+    if not uipc_sem_is_shared(made.word):
+        raise refused(EINVAL, "sem_open(3)", name)
     return made
 
 
@@ -633,6 +682,29 @@ def unnamed_semaphore(cls, value):
     return made
 
 
+SEMAPHORE_BYTES = sizeof(sem_t)
+
+
+def semaphore_in(cls, memory, Py_ssize_t offset, value=None):
+    """The semaphore in these bytes, made there if it has a `value`, as an object of class `cls`. -- sem_init(3)"""
+    cdef SemaphoreCalls made = cls.__new__(cls)
+    cdef unsigned int initial = 0 if value is None else checked_value(value, None)
+    cdef char *where
+    PyObject_GetBuffer(memory, &made.memory, PyBUF_WRITABLE)
+    made.lent = True
+    if offset < 0 or offset > made.memory.len - <Py_ssize_t>sizeof(sem_t):
+        raise ValueError(f"a semaphore's {SEMAPHORE_BYTES} bytes from {offset} on are not within {made.memory.len}")
+    where = <char *>made.memory.buf + offset
+    if <uintptr_t>where % sizeof(long):
+        raise ValueError(f"a semaphore lies at a multiple of {sizeof(long)} bytes")
+    made.name, made.temporary_one = f"semaphore at {offset} of {getattr(memory, 'name', None) or 'memory'}", True
+    if value is not None and sem_init(<sem_t *>where, 1, initial) != 0:
+        raise refused(errno, "sem_init(3)", made.name)
+    made.word = <sem_t *>where
+    made.at()
+    return made
+
+
 def unlink_semaphore(name):
     """Take the name away. -- sem_unlink(3)"""
     if unlink(semaphore_path(name)) < 0:
@@ -641,9 +713,24 @@ def unlink_semaphore(name):
 
 # shared memory --------------------------------------------------------------------------------------------------------
 
-def open_memory(cls, name, int flags, unsigned int mode=0):
-    """The object of this name as a descriptor of class `cls`. -- shm_open(3)"""
-    cdef Descriptor made = cls.__new__(cls)
+def open_memory(cls, name, bint readonly):
+    """The object of this name as a descriptor of class `cls`; OSError(EINVAL) for what is no name. -- shm_open(3)"""
+    cdef Descriptor made
+    check_name(name, "shm_open(3)")
+    made = opened_memory(cls, name, (O_RDONLY if readonly else O_RDWR) | O_NONBLOCK, 0)  # a FIFO would wait for others
+    if not uipc_is_regular(made.fd):
+        made.close()
+        raise refused(EINVAL, "shm_open(3)", name)
+    return made
+
+
+def open_any_memory(cls, name, int flags, unsigned int mode=0):
+    """The same with the C library's flags, and with names as it takes them; a new one has exactly this mode."""
+    return opened_memory(cls, name, flags, mode)
+
+
+cdef object opened_memory(cls, name, int flags, unsigned int mode):
+    cdef Descriptor made = new_object(cls, ())
     cdef bytes raw = raw_name(name)
     cdef int fd = shm_open(raw, flags | O_CLOEXEC, mode)
     if fd < 0:

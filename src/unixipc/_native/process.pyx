@@ -2,6 +2,7 @@
 """Children and other processes: spawn, waitid(2) with usage, pidfds, prctl(2)."""
 
 from cpython.object cimport PyObject
+from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.errno cimport EAGAIN, EINTR, ESRCH, errno
 from libc.stdint cimport int32_t, uint64_t
 from libc.stdlib cimport calloc, free
@@ -102,6 +103,8 @@ cdef extern from *:
     unsigned long UIPC_PIDFD_GET_INFO
 
 cdef extern from "spawn.h" nogil:
+    ctypedef struct uipc_mask_correction:
+        pass
     struct uipc_spawn_plan "uipc_spawn":
         char **candidates
         char **argv
@@ -112,6 +115,7 @@ cdef extern from "spawn.h" nogil:
         int death_signal
         int new_group
         int new_session
+        uipc_mask_correction *leave_out
         int error
         const char *step
     int uipc_spawn(uipc_spawn_plan *, int *, int *)
@@ -146,6 +150,7 @@ def spawn(list candidates, list argv, list envp, bytes folder, list moves, int d
         plan.move_count, plan.death_signal = len(moves), death_signal
         plan.new_group, plan.new_session = group, session
         plan.folder = NULL if folder is None else <char *>folder
+        plan.leave_out = correction_of_masks()
         with nogil:
             error = uipc_spawn(&plan, &pid, &pidfd)
         if error:
@@ -158,6 +163,15 @@ def spawn(list candidates, list argv, list envp, bytes folder, list moves, int d
         free(plan.argv)
         free(plan.envp)
         free(plan.moves)
+
+
+cdef uipc_mask_correction *correction_of_masks() except? NULL:
+    """What takes the signals that are blocked for a stream's sake out of a mask: of the chapter of signals, if it is
+    in use. (A chapter does not import another.)"""
+    correction = getattr(sys.modules.get("unixipc._native.signals"), "FOR_PROGRAMS", None)
+    if correction is None:
+        return NULL
+    return <uipc_mask_correction *>PyCapsule_GetPointer(correction, "unixipc.for_programs")
 
 
 cdef class ProcessHandle(Descriptor):

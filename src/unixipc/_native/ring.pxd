@@ -82,15 +82,17 @@ cdef extern from "ring/ring.h" nogil:
     void uipc_topic_free(uipc_ring *, uint64_t)
     int uipc_topic_readable(const uipc_ring *)
     int uipc_queue_readable(const uipc_ring *)
+    uint32_t uipc_ring_in_work(const uipc_ring *, int)
     int uipc_queue_writable(const uipc_ring *, size_t)
     uint32_t uipc_bell_prepare(uipc_ring_bell *)
     void uipc_bell_ring(uipc_ring_bell *, int)
     int uipc_ring_wait_for_lock(uipc_ring *, const timespec *)
 
 cdef extern from "atomics.h" nogil:
+    void uipc_copy_and_take(char *to, const char *source, size_t n)
     void uipc_pause()
     uint32_t uipc_load_acquire(const uint32_t *)
-    void uipc_add64(uint64_t *, uint64_t)
+    uint64_t uipc_add64(uint64_t *, uint64_t)
 
 cdef extern from "futex.h" nogil:
     int uipc_futex_wait(uint32_t *, uint32_t, const timespec *)

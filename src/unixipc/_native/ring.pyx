@@ -7,7 +7,7 @@ from cpython.buffer cimport Py_buffer, PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Fi
 from cpython.buffer cimport PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.exc cimport PyErr_CheckSignals
-from libc.errno cimport EACCES, EAGAIN, EIO, EMSGSIZE, EUSERS
+from libc.errno cimport EACCES, EAGAIN, EIO, EMSGSIZE, ETIMEDOUT, EUSERS
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
@@ -20,6 +20,7 @@ from unixipc._native.wait import Word
 from unixipc.errors import ClosedError, LayoutError
 
 import os
+from operator import index
 
 cdef extern from "uipc.h" nogil:
     int clock_gettime(int, timespec *)
@@ -44,9 +45,13 @@ cdef int TRIALS_OFF = 200             # after one that brought nothing
 cdef int QUICK_LOOKS = 60             # with the interpreter in our hands
 cdef int64_t LONGEST_SPIN = 60000     # ns; what a wake-up costs, about
 cdef int64_t SHORTEST_SPIN = 4000
+cdef int64_t PER_SPIN = 1 << 18        # bytes that are copied meanwhile, if memory is slow
 cdef int64_t PROBE = 150000           # long enough for who sleeps to wake up and answer
-cdef uint32_t FEWEST_WAITS = 8, MOST_WAITS = 1024
+cdef int64_t FIRST_REST = 10000000, LONGEST_REST = 320000000  # between two probes: 1.5 % of the time at most
+cdef int64_t FIRST_SLEEP = 10000000   # as `_wait.FIRST_BEAT_NS`: Python's signal handlers do not wait longer
 cdef int64_t LOOK_NS = 500000000      # how often who waits looks for members that were killed
+cdef int64_t TURN_NS = 10000000       # one sleep for the lock of an end
+cdef int MOST_TURNS = 500             # where there is no other limit: its owner was stopped, or its bytes are nonsense
 
 
 cdef inline int64_t now_ns() noexcept nogil:
@@ -69,6 +74,7 @@ cdef bint several_processors() except -1:
 
 def capacity_for(wanted):
     """The capacity that a ring gets: a power of two, of whole pages."""
+    wanted = index(wanted)
     if not 1 <= wanted <= 1 << 40:
         raise ValueError(f"a ring has 1..{1 << 40} bytes, not {wanted}")
     return uipc_ring_capacity(wanted)
@@ -102,8 +108,8 @@ def read_facts(bytes facts, uint64_t file_bytes):
     return kind, POLICIES[ring.when_full], bool(ring.temporary), ring.capacity
 
 
-def use(int fd, bint alone):
-    """Note that a temporary ring is in use; `alone`: False unless nobody else has it open. -- fcntl(2), F_OFD_SETLK"""
+def use(int fd, int alone):
+    """Note that a temporary ring is in use (-1: no more); 1: False unless nobody else has it open. -- fcntl(2)"""
     cdef int code = uipc_ring_use(fd, alone)
     if code == EAGAIN or code == EACCES:
         return False
@@ -121,7 +127,10 @@ cdef class Member:
     cdef Py_buffer memory      # an export of the mapping: it stays as long as we use it
     cdef bint held, open
     cdef int users             # calls under way without the interpreter lock
-    cdef int loans             # views of messages that are in use
+    cdef int loans             # messages in our hands
+    cdef int views             # of them, that are in use
+    cdef int copying           # threads that copy from or to the ring: nobody else may have that place meanwhile
+    cdef object last_out       # of temporary ones: what the last one does
     cdef Descriptor file
     cdef object mapping
     cdef readonly object name
@@ -130,8 +139,9 @@ cdef class Member:
     cdef int64_t spin_ns, next_look_ns
     cdef bint may_spin
     cdef int distance, trials_off  # pauses to keep from who is just before us; not to be tried so soon again
+    cdef bint on_trial
     cdef uint32_t passed, passed_then  # messages, now and at the last wait
-    cdef uint32_t waits, next_probe  # without spinning: how many, and after how many to look longer again
+    cdef int64_t next_probe_ns, rest_ns  # without spinning: when to look longer again, and how long after that
     cdef bint blocked          # the last try found the end locked by somebody who is not running
     cdef uint32_t forked       # cheap to look at: set in a child
     cdef object __weakref__
@@ -139,7 +149,7 @@ cdef class Member:
     def __cinit__(self, *args, **kwargs):
         self.ring.slot = -1
 
-    def _start(self, mapping, Descriptor file, bytes facts, uint64_t file_bytes, name, codec=None):
+    def _start(self, mapping, Descriptor file, bytes facts, uint64_t file_bytes, name, codec=None, last_out=None):
         if self.held:
             raise RuntimeError("this member is in use already")
         if uipc_ring_check(&self.ring, <uipc_ring_facts *>PyBytes_AS_STRING(facts), file_bytes):
@@ -155,15 +165,16 @@ cdef class Member:
             self.decode_view = getattr(codec, "decode_view", None)
             self.encode_into = getattr(codec, "encode_into", None)
             self.size_of = None if self.encode_into is None else codec.size_of
+        self.last_out = last_out
         self.may_spin = several_processors()
-        self.spin_ns, self.next_probe = LONGEST_SPIN, FEWEST_WAITS
+        self.spin_ns, self.rest_ns = LONGEST_SPIN, FIRST_REST
         self.open = True
 
     def _join(self, int role):
         """Take a place. OSError(EUSERS) if there is none."""
-        cdef int rc
+        cdef int rc, _turn
         self.check_open()
-        while True:  # ends: each turn somebody has held the lock of an end, and let us sleep for it
+        for _turn in range(MOST_TURNS):
             rc = uipc_ring_join(&self.ring, role)
             if rc != UIPC_BUSY:
                 break
@@ -175,13 +186,17 @@ cdef class Member:
             raise self.refusal(rc)
 
     cdef int wait_for_lock(self) except -1:
-        cdef timespec soon = as_timespec(now_ns() + 10000000)
+        self.wait_quietly()
+        PyErr_CheckSignals()
+        return 0
+
+    cdef void wait_quietly(self) noexcept:
+        """The same where an exception would leave a message in our hands: Python's handlers run a little later."""
+        cdef timespec soon = as_timespec(now_ns() + TURN_NS)
         self.users += 1
         with nogil:
             uipc_ring_wait_for_lock(&self.ring, &soon)
         self.leave()
-        PyErr_CheckSignals()
-        return 0
 
     cdef object refusal(self, int rc):
         """The exception for a result that is neither success nor "not now"."""
@@ -192,6 +207,9 @@ cdef class Member:
             return failure(EMSGSIZE, "send", self.name, hint)
         if rc == UIPC_ERRNO:
             return failure(self.ring.error, "get_robust_list(2)", self.name)
+        if rc == UIPC_BUSY:
+            hint = "the lock of one end is held by a process that does not run: is it stopped?"
+            return failure(ETIMEDOUT, "futex(2)", self.name, hint)
         if rc == UIPC_NOT_OURS:
             return LayoutError("record of a message in our hands", "unchanged", "changed by somebody else")
         return RuntimeError(f"result {rc}")
@@ -229,20 +247,42 @@ cdef class Member:
         """Leave the channel; what is leased goes to the next one. BufferError while views of messages are in use."""
         if not self.open:
             return
-        if self.loans:
-            raise BufferError(f"cannot close: {self.loans} views of messages are in use; delete or release them first")
+        if self.views:
+            raise BufferError(f"cannot close: {self.views} views of messages are in use; delete or release them first")
         self.open = False
+        if self.copying:  # the last one of those leaves; who sleeps shall know
+            uipc_bell_ring(&self.ring.file.messages, INT_MAX)
+            uipc_bell_ring(&self.ring.file.space, INT_MAX)
+        else:
+            self.leave_ring()
+
+    cdef int leave_ring(self) except -1:
         self.users += 1
         with nogil:
             uipc_ring_leave(&self.ring)  # wakes everybody, also our own threads
+        if self.last_out is not None:
+            self.last_out(self.file, self.name)
         self.leave()
         self.file.close()
+        return 0
+
+    cdef void begin_copy(self) noexcept:
+        self.users += 1
+        self.copying += 1
+
+    cdef int end_copy(self) except -1:
+        self.copying -= 1
+        if not self.open and not self.forked and not self.copying:
+            self.leave_ring()
+        self.leave()
+        return 0
 
     def forget(self):
         """What a forked child does: the place is its parent's, and must not live on with us."""
         if not self.open:
             return
-        self.open, self.forked, self.users = False, True, 0
+        self.open, self.forked, self.users, self.copying = False, True, 0, 0
+        self.ring.slot = -1  # what is in its hands is its parent's
         self.file.close()
         self.let_go()
 
@@ -279,8 +319,10 @@ cdef class Member:
                 if turn < CLOSE and not self.distance:
                     self.try_distance()
                 return True
+            if turn == 0 and self.spin_ns < SHORTEST_SPIN and now_ns() < self.next_probe_ns:
+                return False
             uipc_pause()
-        if not self.may_spin or (timeout is not None and timeout < 0.001):
+        if timeout is not None and timeout < 0.001:
             return False
         return self.spin_longer(reading, length)
 
@@ -292,10 +334,13 @@ cdef class Member:
         self.passed_then = self.passed
         if not self.distance:
             return
-        if got < 2:
+        if self.on_trial:
+            self.on_trial = False
+        elif got < 2:
             self.distance, self.trials_off = 0, TRIALS_OFF
             return
-        self.distance = min(LONGEST_DISTANCE, 2 * self.distance)
+        else:
+            self.distance = min(LONGEST_DISTANCE, 2 * self.distance)
         for _turn in range(self.distance):
             uipc_pause()
 
@@ -303,34 +348,37 @@ cdef class Member:
         if self.trials_off:
             self.trials_off -= 1
         else:
-            self.distance = FIRST_DISTANCE
+            self.distance, self.on_trial = FIRST_DISTANCE, True
 
     cdef bint spin_longer(self, bint reading, size_t length) noexcept:
         """The same without the interpreter. It adapts: half as long after it was in vain, and not at all after that a
         few times, but for a longer look now and then, ever more seldom: the others may have become faster."""
-        cdef int64_t end, spin_ns = self.spin_ns
+        cdef bint probing = self.spin_ns < SHORTEST_SPIN
+        cdef int64_t now = now_ns(), spin_ns = PROBE if probing else self.spin_ns, end = now + spin_ns
         cdef int _turn
-        cdef bint ready = False
-        if spin_ns < SHORTEST_SPIN:
-            self.waits += 1
-            if self.waits < self.next_probe:
-                return False
-            self.waits, self.next_probe = 0, min(MOST_WAITS, self.next_probe * 2)
-            spin_ns = PROBE
+        cdef bint ready = False, longer = False
         self.users += 1
         with nogil:
-            end = now_ns() + spin_ns
-            while not ready and self.open and now_ns() < end:
+            while not ready and self.open:
+                if now >= end:
+                    if longer:
+                        break
+                    longer = True  # a large message is just being copied: that may take longer than a wake-up
+                    end += spin_ns * uipc_ring_in_work(&self.ring, reading) // PER_SPIN
                 for _turn in range(32):
                     if self.is_ready(reading, length):
                         ready = True
                         break
                     uipc_pause()
+                now = now_ns()
         self.leave()
         if ready:
-            self.spin_ns, self.next_probe = LONGEST_SPIN, FEWEST_WAITS
-        elif self.spin_ns >= SHORTEST_SPIN:
+            self.spin_ns, self.rest_ns = LONGEST_SPIN, FIRST_REST
+        elif probing:
+            self.rest_ns = min(LONGEST_REST, self.rest_ns * 2)
+        else:
             self.spin_ns //= 2
+        self.next_probe_ns = now + self.rest_ns
         return ready
 
     cdef inline bint is_ready(self, bint reading, size_t length) noexcept nogil:
@@ -387,13 +435,14 @@ cdef class Member:
         self.wait_for_lock()
 
     cdef int look(self) except -1:
-        """Now and then: are all members alive?"""
+        """Now and then: are all members alive? Whether we have looked."""
         cdef int64_t now = now_ns()
-        if now >= self.next_look_ns:
-            self.next_look_ns = now + LOOK_NS
-            self.check_memory()
-            uipc_ring_look(&self.ring)
-        return 0
+        if now < self.next_look_ns:
+            return False
+        self.next_look_ns = now + LOOK_NS
+        self.check_memory()
+        uipc_ring_look(&self.ring)
+        return True
 
     # -------------------------------------------------------------------------------------------------- facts
 
@@ -519,11 +568,11 @@ cdef class SenderCalls(Member):
         cdef int rc = uipc_queue_reserve(&self.ring, n, &message)
         if rc:
             return self.not_put(rc)
-        self.users += 1
+        self.begin_copy()
         with nogil:
             memcpy(message.bytes, what, n)
             rc = uipc_queue_commit(&self.ring, &message, n)
-        self.leave()
+        self.end_copy()
         if rc:
             raise self.refusal(rc)
         return True
@@ -552,7 +601,7 @@ cdef class SenderCalls(Member):
         return 0
 
     def send_many(self, messages, timeout=None):
-        """Append all of them, in this order; wait for room. TimeoutError has `sent`, how many went."""
+        """Append all of them, in this order; wait for room. TimeoutError (and EAGAIN) has `sent`, how many went."""
         cdef list batch
         cdef Py_ssize_t done, n
         batch = self._batch(messages)
@@ -566,7 +615,7 @@ cdef class SenderCalls(Member):
                 deadline = waiting_module().Deadline(timeout)
             try:
                 self.wait_to_send(batch[done], deadline.left())
-            except TimeoutError as error:
+            except OSError as error:
                 error.sent = done
                 error.add_note(f"{done} of {n} messages were sent")
                 raise
@@ -620,7 +669,7 @@ cdef class SenderCalls(Member):
         return loan
 
     def reserve(self, Py_ssize_t length_bytes, timeout=None):
-        """Wait for it. For ``with``: the bytes to write; they are sent at the end, or not at all after an error."""
+        """Wait for it. For ``with``: the bytes to write; sent at the end, or not at all after an error."""
         loan = self.try_reserve(length_bytes)
         if loan is not None:
             return loan
@@ -631,7 +680,11 @@ cdef class SenderCalls(Member):
     def _batch(self, messages):
         """These messages as they go into the ring."""
         encode = self.encode
-        return [as_bytes(each if encode is None else encode(each)) for each in messages]
+        batch = [as_bytes(each if encode is None else encode(each)) for each in messages]
+        for each in batch:
+            if <uint64_t>len(each) > self.ring.longest and self.open:
+                raise self.refusal(UIPC_TOO_LONG)  # before the first is sent
+        return batch
 
     def _send_some(self, list batch, Py_ssize_t done):
         """For tasks: send those from number `done` on that fit now; the number of the first that did not."""
@@ -665,9 +718,20 @@ cdef class SenderCalls(Member):
     cdef object attempt(self, object data, size_t length):
         self.check_open()
         self.look()
-        if data is None:
-            return self.try_reserve(length)
-        return True if self.put(data) else None
+        result = self.try_reserve(length) if data is None else (self.put(data) or None)
+        if result is None:
+            self.refuse_if_full("send")
+        return result
+
+    cdef int give_up(self, uipc_message *message) noexcept:
+        """Our reservation becomes nothing."""
+        cdef int rc = UIPC_BUSY, _turn
+        for _turn in range(MOST_TURNS):
+            rc = uipc_queue_abort(&self.ring, message)
+            if rc != UIPC_BUSY:
+                break
+            self.wait_quietly()
+        return rc
 
 
 @cython.auto_pickle(False)
@@ -711,9 +775,9 @@ cdef class Receiving(Member):
 
     cdef bint is_over(self) except -1:
         """There were senders, and none is left."""
+        cdef bint looked = self.look()  # who was killed while it left has told nobody
         cdef uint32_t changes = uipc_load_acquire(&self.ring.file.tally.changes)
-        self.look()
-        if changes != self.ring.changes_seen or self.ring.ended:
+        if looked or changes != self.ring.changes_seen or self.ring.ended:
             self.ring.ended = (self.ring.file.tally.ever & 1) and not uipc_ring_any(&self.ring, UIPC_SENDER)
             self.ring.changes_seen = changes
         return self.ring.ended
@@ -730,6 +794,11 @@ cdef class Receiving(Member):
 
     cdef object wait_to_receive(self, object how, object timeout):
         while not self.blocked and self.spin(True, 0, timeout):  # ends: see wait_to_send
+            data = self.attempt_now(how)
+            if data is not None:
+                return data
+        if timeout is None and not self.blocked and not self.is_over():  # most waits end with their first sleep
+            self.sleep(True, 0, now_ns() + FIRST_SLEEP)
             data = self.attempt_now(how)
             if data is not None:
                 return data
@@ -839,26 +908,28 @@ cdef class ReceiverCalls(Receiving):
         """Copy what is leased without any lock."""
         cdef bytes data = None
         cdef char *into
+        self.begin_copy()
         try:
             data = PyBytes_FromStringAndSize(NULL, message.length)
             into = PyBytes_AS_STRING(data)
-            self.users += 1
             with nogil:
-                memcpy(into, message.bytes, message.length)
-            self.leave()
+                uipc_copy_and_take(into, message.bytes, message.length)
         finally:
-            self.finish(message, data is not None)
+            try:
+                self.finish(message, data is not None)
+            finally:
+                self.end_copy()
         return data
 
     cdef int finish(self, uipc_message *message, bint accept) except -1:
-        cdef int rc
-        while True:  # ends: each turn sleeps for the lock of the end
-            if not self.held:
-                return 0  # closed meanwhile: it went back then
+        cdef int rc = UIPC_BUSY, _turn
+        for _turn in range(MOST_TURNS):
+            if not self.held or self.forked:
+                return 0  # closed meanwhile: it went back then; or it is our parent's
             rc = uipc_queue_finish(&self.ring, message, accept)
             if rc != UIPC_BUSY:
                 break
-            self.wait_for_lock()
+            self.wait_quietly()
         if rc and self.open:
             raise self.refusal(rc)
         return 0
@@ -1006,14 +1077,14 @@ cdef class SubscriberCalls(Receiving):
         at = message.at
         uipc_topic_take(&self.ring, message)  # other threads take the next one
         self.lent.append(at)
-        self.users += 1
+        self.begin_copy()
         with nogil:
             memcpy(into, message.bytes, message.length)
             intact = uipc_topic_intact(&self.ring, message)
         self.lent.remove(at)
         if self.open:
             self.free()
-        self.leave()
+        self.end_copy()
         if intact:
             return data
         self.ring.missed += 1
@@ -1081,7 +1152,7 @@ cdef class Turn:
     cdef object what
     cdef size_t length
 
-    def __cinit__(self, Member member, what, size_t length):
+    def __cinit__(self, Member member not None, what, size_t length):
         self.member, self.what, self.length = member, what, length
 
     def attempt(self):
@@ -1123,18 +1194,20 @@ cdef class Loan:
         return self.message.sequence
 
     def __getbuffer__(self, Py_buffer *view, int flags):
-        if self.settled:
+        if self.settled or self.member is None or not self.member.open:
             raise ClosedError("this message was handed over already")
         PyBuffer_FillInfo(view, self, self.message.bytes, self.message.length, self.reading, flags)
         self.exports += 1
+        self.member.views += 1
 
     def __releasebuffer__(self, Py_buffer *view):
         self.exports -= 1
+        self.member.views -= 1
         if self.settled and not self.exports:
             self.settle_at_last()
 
     def __enter__(self):
-        if self.settled or self.given is not None:
+        if self.settled or self.given is not None or self.member is None or not self.member.open:
             raise ClosedError("this message was handed over already")
         if self.copies:
             data = PyBytes_FromStringAndSize(self.message.bytes, self.message.length)
@@ -1184,7 +1257,7 @@ cdef class Loan:
                 if self.accepted:
                     rc = uipc_queue_commit(&member.ring, &self.message, self.length_bytes)
                 else:
-                    rc = uipc_queue_abort(&member.ring, &self.message)
+                    rc = (<SenderCalls>member).give_up(&self.message)
                 if rc:
                     raise member.refusal(rc)
         finally:

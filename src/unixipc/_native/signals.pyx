@@ -4,10 +4,12 @@
 
 cimport cython
 from cpython.exc cimport PyErr_CheckSignals
-from libc.errno cimport EAGAIN, EBUSY, EINTR, errno
+from cpython.pycapsule cimport PyCapsule_New
+from libc.errno cimport EAGAIN, EBUSY, EINTR, EINVAL, ENOMEM, EPERM, ESRCH, errno
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from operator import index
+from os import sysconf
 from signal import Signals
 
 from unixipc._call import failure
@@ -18,21 +20,23 @@ from unixipc._native.wait import monotonic_ns, wake_signal_number
 cdef extern from *:
     """
     #include "uipc.h"
+    #include <sys/mman.h>
     #include <sys/signalfd.h>
     static int uipc_is_plain(const struct sigaction *a, void (*what)(int))
     { return !(a->sa_flags & SA_SIGINFO) && a->sa_handler == what; }
-    /* The sender's value, the timer's or the queue's; elsewhere these bytes are something else. */
-    static int uipc_has_value(int code) { return code < 0 && code != SI_TKILL; }
-    static int uipc_info_value(const siginfo_t *info)
-    { return uipc_has_value(info->si_code) ? info->si_value.sival_int : 0; }
-    static int uipc_info_pid(const siginfo_t *info) { return info->si_pid; }
-    static unsigned uipc_info_uid(const siginfo_t *info) { return info->si_uid; }
-    static int uipc_info_status(const siginfo_t *info)
-    { return info->si_signo == SIGCHLD && info->si_code > 0 ? info->si_status : 0; }
     static void *uipc_handler_of(const struct sigaction *a)
     { return a->sa_flags & SA_SIGINFO ? (void *)a->sa_sigaction : (void *)a->sa_handler; }
     static int uipc_queue(int pid, int number, int value)
     { union sigval v; v.sival_int = value; return sigqueue(pid, number, v); }
+    #ifndef SYS_rt_sigtimedwait
+    #define SYS_rt_sigtimedwait SYS_rt_sigtimedwait_time64
+    #endif
+    /* The C library's says SI_USER for SI_TKILL; a stream says what is true. No time at all is zeros in any layout. */
+    static int uipc_take_now(const sigset_t *set, siginfo_t *info)
+    {
+        struct timespec none[2] = {{0, 0}, {0, 0}};
+        return (int)syscall(SYS_rt_sigtimedwait, set, info, none, _NSIG / 8);
+    }
     """
     ctypedef struct sigset_t:
         pass
@@ -52,10 +56,7 @@ cdef extern from *:
         uint32_t number "ssi_signo"
         int code "ssi_code"
         uint32_t pid "ssi_pid"
-        uint32_t uid "ssi_uid"
-        int value "ssi_int"
         uint64_t pointer "ssi_ptr"
-        int status "ssi_status"
     int sigaction_call "sigaction"(int, const sigaction_of *, sigaction_of *) nogil
     int sigemptyset(sigset_t *) nogil
     int sigaddset(sigset_t *, int) nogil
@@ -65,27 +66,49 @@ cdef extern from *:
     int pthread_equal(pthread_t, pthread_t) nogil
     int pthread_sigmask(int, const sigset_t *, sigset_t *) nogil
     int sigpending(sigset_t *) nogil
-    int sigtimedwait(const sigset_t *, siginfo_t *, const timespec *) nogil
+    int uipc_take_now(const sigset_t *, siginfo_t *) nogil
     int ppoll(pollfd *, unsigned long, const timespec *, const sigset_t *) nogil
     int signalfd(int, const sigset_t *, int) nogil
     ssize_t read(int, void *, size_t) nogil
     int kill_call "kill"(int, int) nogil
     int uipc_queue(int, int, int) nogil
+    int getpid()
+    int close(int)
+    int fcntl(int, int, ...)
+    struct f_owner_ex:
+        int type
+        int pid
+    ctypedef struct stack_t:
+        void *ss_sp
+        int ss_flags
+        size_t ss_size
+    int sigaltstack(const stack_t *, stack_t *)
+    void *mmap(void *, size_t, int, int, int, long)
+    int munmap(void *, size_t)
+    int mprotect(void *, size_t, int)
+    void *MAP_FAILED
     int uipc_is_plain(const sigaction_of *, plain_handler)
     void *uipc_handler_of(const sigaction_of *)
-    int uipc_has_value(int)
-    int uipc_info_value(const siginfo_t *)
-    int uipc_info_pid(const siginfo_t *)
-    unsigned uipc_info_uid(const siginfo_t *)
-    int uipc_info_status(const siginfo_t *)
     plain_handler DEFAULT "SIG_DFL"
     plain_handler IGNORE "SIG_IGN"
     enum:
         SA_RESTART, SA_NODEFER, SA_RESETHAND, SA_NOCLDWAIT, SA_NOCLDSTOP, SA_ONSTACK, SA_SIGINFO
         SIG_BLOCK, SIG_SETMASK
         SFD_CLOEXEC, SFD_NONBLOCK
-        SIGCHLD
         POLLIN
+        F_GETFL, F_SETFL, F_GETSIG, F_SETSIG, F_GETOWN_EX, F_SETOWN_EX, F_DUPFD_CLOEXEC
+        F_OWNER_TID, F_OWNER_PID, F_OWNER_PGRP
+        O_ASYNC
+        SS_ONSTACK
+        PROT_NONE, PROT_READ, PROT_WRITE, MAP_PRIVATE, MAP_ANONYMOUS, MAP_STACK
+
+cdef extern from "origin.h":
+    struct uipc_origin:
+        int number, code, pid, status, value, fd, timer, overrun
+        unsigned uid
+        long band
+    void uipc_origin_of_info(uipc_origin *, const siginfo_t *)
+    void uipc_origin_of_read(uipc_origin *, const signalfd_siginfo *)
 
 cdef extern from "latch.h":
     struct uipc_latch:
@@ -103,17 +126,115 @@ cdef extern from "forward.h":
     int uipc_forward_kept(int, siginfo_t *)
     int uipc_forward_is_mark(int, int, int, uint64_t)
     int uipc_forward_own_signal()
+    void uipc_forward_leave_out(sigset_t *, sigset_t *)
 
 FLAGS = {"restart": SA_RESTART, "nodefer": SA_NODEFER, "reset": SA_RESETHAND, "no_child_wait": SA_NOCLDWAIT,
          "no_child_stop": SA_NOCLDSTOP, "on_stack": SA_ONSTACK, "siginfo": SA_SIGINFO}
 cdef dict NAMES = {each.value: each for each in Signals}
-_info = None  # the record class, set by unixipc.signals
+# For `spawn`: a new program's mask, without what is blocked for a stream's sake.
+FOR_PROGRAMS = PyCapsule_New(<void *>uipc_forward_leave_out, "unixipc.for_programs", NULL)
+cdef object _info = None  # the class, set by unixipc.signals
+cdef tuple FIELDS = ("signal", "pid", "uid", "code", "value", "status", "fd", "band", "timer", "overrun")
 
 
 def use_info_class(cls):
-    """What to wrap (signal, pid, uid, code, value, status) in: the chapter's record."""
+    """What is made of each signal: the chapter's class, a `SignalRecord`."""
     global _info
     _info = cls
+
+
+cdef class SignalRecord:
+    """A frozen record of what the kernel says about one signal. Compiled: one is made for each."""
+
+    cdef uipc_origin origin
+    __match_args__ = FIELDS
+
+    def __init__(self, int signal, int pid, unsigned int uid, int code, int value, int status, fd=None, long band=0,
+                 timer=None, int overrun=0):
+        cdef uipc_origin given
+        given.number, given.pid, given.uid, given.code, given.value = signal, pid, uid, code, value
+        given.status, given.band, given.overrun = status, band, overrun
+        given.fd = -1 if fd is None else fd
+        given.timer = -1 if timer is None else timer
+        self.origin = given
+
+    @property
+    def signal(self):
+        """Its number, by name if it has one."""
+        return NAMES.get(self.origin.number, self.origin.number)
+
+    @property
+    def pid(self):
+        """Who sent it: a process, 0 for the kernel and from outside of our pid namespace."""
+        return self.origin.pid
+
+    @property
+    def uid(self):
+        """The sender's user."""
+        return self.origin.uid
+
+    @property
+    def code(self):
+        """How it came: si_code."""
+        return self.origin.code
+
+    @property
+    def value(self):
+        """The value that came with it, else 0."""
+        return self.origin.value
+
+    @property
+    def status(self):
+        """Of SIGCHLD: the child's exit status, or the signal that ended or stopped it; else 0."""
+        return self.origin.status
+
+    @property
+    def fd(self):
+        """Of `on_ready`: the descriptor that is ready; else None."""
+        return None if self.origin.fd < 0 else self.origin.fd
+
+    @property
+    def band(self):
+        """Of `on_ready`: for what it is ready, as of poll(2); else 0."""
+        return self.origin.band
+
+    @property
+    def timer(self):
+        """Of a `SignalTimer`: its id; else None."""
+        return None if self.origin.timer < 0 else self.origin.timer
+
+    @property
+    def overrun(self):
+        """Of a `SignalTimer`: how many more expirations this signal stands for; else 0."""
+        return self.origin.overrun
+
+    def _values(self):
+        return tuple([getattr(self, name) for name in FIELDS])
+
+    def _asdict(self):
+        return dict(zip(FIELDS, self._values()))
+
+    def __setattr__(self, name, value):
+        raise AttributeError(f"{type(self).__name__} is a frozen record: {name} cannot be changed")
+
+    def __delattr__(self, name):
+        raise AttributeError(f"{type(self).__name__} is a frozen record: {name} cannot be changed")
+
+    def __repr__(self):
+        return f"{type(self).__name__}({', '.join([f'{key}={value!r}' for key, value in self._asdict().items()])})"
+
+    def __eq__(self, other):
+        return self._values() == (<SignalRecord>other)._values() if type(other) is type(self) else NotImplemented
+
+    def __hash__(self):
+        return hash((type(self), self._values()))
+
+    def __reduce__(self):
+        return type(self), self._values()
+
+
+cdef inline SignalRecord new_record():
+    return SignalRecord.__new__(_info)
 
 
 cdef sigset_t set_of(signals) except *:
@@ -242,17 +363,16 @@ def pending_signals():
 
 
 cdef object info_of(siginfo_t *info):
-    return _info(info.number, uipc_info_pid(info), uipc_info_uid(info), info.code, uipc_info_value(info),
-                 uipc_info_status(info))
+    cdef SignalRecord made = new_record()
+    uipc_origin_of_info(&made.origin, info)
+    return made
 
 
 def take_now(signals):
     """One that is pending, with its value; None if there is none. -- sigtimedwait(2)"""
     cdef sigset_t wanted = set_of(signals)
     cdef siginfo_t info
-    cdef timespec none
-    none.tv_sec = none.tv_nsec = 0
-    if sigtimedwait(&wanted, &info, &none) > 0:
+    if uipc_take_now(&wanted, &info) > 0:
         return info_of(&info)
     if errno != EAGAIN and errno != EINTR:
         raise outcome(errno, "sigtimedwait(2)", None)
@@ -314,30 +434,53 @@ cdef class SignalDescriptor(Descriptor):
                 if sigismember(&self.wanted, number) == 1:
                     uipc_forward_stop(number)
 
-    def try_receive(self):
-        """The next signal, None for not now. -- read(2)"""
+    cdef object take(self):
+        """The next signal, None for not now. It never waits, so the interpreter lock is kept."""
         cdef signalfd_siginfo info
         cdef siginfo_t kept
-        cdef bint marked
-        cdef int fd = self.enter(), code
-        cdef ssize_t got
-        with nogil:
-            got = read(fd, &info, sizeof(info))
-            code = errno
-        self.leave()
+        cdef SignalRecord made
+        cdef ssize_t got = read(self.number(), &info, sizeof(info))
         if got == sizeof(info):
-            marked = uipc_forward_is_mark(info.number, info.code, info.pid, info.pointer)
-            if marked:
+            if uipc_forward_is_mark(info.number, info.code, info.pid, info.pointer):
                 return info_of(&kept) if uipc_forward_kept(info.number, &kept) else None
-            return _info(info.number, info.pid, info.uid, info.code, info.value if uipc_has_value(info.code) else 0,
-                         info.status if info.number == SIGCHLD and info.code > 0 else 0)
-        if got >= 0 or code == EAGAIN or code == EINTR:
+            made = new_record()
+            uipc_origin_of_read(&made.origin, &info)
+            return made
+        if got >= 0 or errno == EAGAIN or errno == EINTR:
             return None
-        raise outcome(code, "read(2)", self.name)
+        raise outcome(errno, "read(2)", self.name)
+
+    cdef int doze(self, double most_s) except -1:
+        """Sleep up to 10 ms until there is one. No loop and no promise: the caller looks afterwards.
+
+        It is what the corridor's sleep is without its wake-up: a `close` in another thread is seen at its end.
+        """
+        cdef pollfd one
+        cdef timespec limit
+        limit.tv_sec, limit.tv_nsec = 0, min(10000000, <long>(most_s * 1e9))
+        one.fd, one.events, one.revents = self.enter(), POLLIN, 0
+        with nogil:
+            ppoll(&one, 1, &limit, NULL)
+        self.leave()
+        PyErr_CheckSignals()
+        return 0
+
+    def try_receive(self):
+        """The next signal, None for not now. -- read(2)"""
+        return self.take()
 
     def receive(self, timeout=None):
         """Wait for the next signal. -- read(2)"""
-        return waiting_module().on_descriptor(self, POLLIN, self.try_receive, timeout=timeout)
+        module = waiting_module()
+        deadline = module.Deadline(timeout)
+        found = self.take()
+        if found is None:
+            self.doze(1 if timeout is None else deadline.left())
+            found = self.take()
+        if found is None:
+            asleep = module.OnDescriptor(((self, POLLIN),), self.try_receive, ())
+            found = module.wait(asleep.attempt, asleep.sleep, deadline, self.name, True)
+        return found
 
     def close(self):
         """Close it, and let its signals through again: what is pending is the old action's. Any thread may do it."""
@@ -439,3 +582,140 @@ cdef class Counting:
 
     def __dealloc__(self):
         self.stop()
+
+
+@cython.auto_pickle(False)
+cdef class Announcing:
+    """For ``with``: this open file sends a signal when it gets ready. -- fcntl(2)"""
+
+    cdef int fd, own, number, signal_before, flags_before, entered_by
+    cdef f_owner_ex owner, owner_before
+
+    def __cinit__(self, *args, **named):
+        self.own = -1
+
+    def __init__(self, int fd, int number, int target, int thread):
+        if self.own >= 0:
+            raise RuntimeError("this block is entered already: make another one")
+        refuse_own([number])
+        if not 0 < number < 65:
+            raise ValueError(f"there is no signal {number}")
+        self.fd, self.number = fd, number
+        self.owner.type = F_OWNER_TID if thread else F_OWNER_PGRP if target < 0 else F_OWNER_PID
+        self.owner.pid = thread or abs(target)
+
+    def __enter__(self):
+        if self.own >= 0:
+            raise RuntimeError("this block is entered already: make another one")
+        # A number of our own: at the end it means the same file, whatever was closed meanwhile.
+        self.own = fcntl(self.fd, F_DUPFD_CLOEXEC, 0)
+        if self.own < 0:
+            raise failure(errno, "fcntl(F_DUPFD_CLOEXEC)", f"fd {self.fd}")
+        self.entered_by = getpid()
+        self.owner.pid = self.owner.pid or self.entered_by
+        self.flags_before = fcntl(self.own, F_GETFL)
+        self.signal_before = fcntl(self.own, F_GETSIG)
+        fcntl(self.own, F_GETOWN_EX, &self.owner_before)
+        try:
+            self.start()
+        except BaseException:
+            self.restore()
+            raise
+
+    cdef int start(self) except -1:
+        if fcntl(self.own, F_SETOWN_EX, &self.owner) < 0:
+            raise failure(errno, "fcntl(F_SETOWN_EX)", f"fd {self.fd}", NOBODY if errno == ESRCH else None)
+        if fcntl(self.own, F_SETSIG, self.number) < 0:
+            raise failure(errno, "fcntl(F_SETSIG)", f"signal {self.number}")
+        # Through the number that the caller knows: it is the one that the signal will name.
+        if self.flags_before & O_ASYNC:
+            fcntl(self.fd, F_SETFL, self.flags_before & ~O_ASYNC)
+        if fcntl(self.fd, F_SETFL, self.flags_before | O_ASYNC) < 0:
+            raise failure(errno, "fcntl(F_SETFL)", f"fd {self.fd}")
+        if not fcntl(self.own, F_GETFL) & O_ASYNC:
+            raise failure(EINVAL, "fcntl(F_SETFL)", f"fd {self.fd}", SENDS_NONE)
+        return 0
+
+    cdef void restore(self) noexcept:
+        cdef int own = self.own, now = fcntl(own, F_GETFL)
+        cdef f_owner_ex nobody
+        self.own = -1
+        if self.entered_by == getpid():  # in a forked child it is the parent's block, and the same open file
+            if not self.flags_before & O_ASYNC:
+                fcntl(own, F_SETFL, now & ~O_ASYNC)
+            fcntl(own, F_SETSIG, self.signal_before)
+            if fcntl(own, F_SETOWN_EX, &self.owner_before) < 0:  # who had it is gone
+                nobody.type, nobody.pid = F_OWNER_PID, 0
+                fcntl(own, F_SETOWN_EX, &nobody)
+        close(own)
+
+    def __exit__(self, *exception):
+        if self.own < 0:
+            raise RuntimeError("this block was not entered")
+        self.restore()
+        PyErr_CheckSignals()
+
+    def __dealloc__(self):
+        if self.own >= 0:
+            self.restore()
+
+
+NOBODY = "there is no such process, group or thread"
+SENDS_NONE = "this kind of file sends no signals: pipes, FIFOs, sockets and terminals do"
+
+
+@cython.auto_pickle(False)
+cdef class AlternateStack:
+    """For ``with``: a stack of their own for this thread's C handlers. -- sigaltstack(2)"""
+
+    cdef stack_t ours, before
+    cdef char *memory
+    cdef pthread_t thread
+    cdef readonly size_t size_bytes
+
+    def __init__(self, size_t size_bytes):
+        if self.memory != NULL:
+            raise RuntimeError("this block is entered already: make another one")
+        self.size_bytes = (size_bytes + PAGE - 1) // PAGE * PAGE
+
+    @property
+    def address(self):
+        """Where it begins, while the block is entered."""
+        return <size_t>self.ours.ss_sp if self.memory != NULL else None
+
+    def __enter__(self):
+        if self.memory != NULL:
+            raise RuntimeError("this block is entered already: make another one")
+        cdef void *memory = mmap(NULL, PAGE + self.size_bytes, PROT_READ | PROT_WRITE,
+                                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0)
+        if memory == MAP_FAILED:
+            raise failure(errno, "mmap(2)", f"{self.size_bytes} bytes of stack")
+        mprotect(memory, PAGE, PROT_NONE)  # who needs more gets a fault, not somebody's memory
+        self.ours.ss_sp, self.ours.ss_size, self.ours.ss_flags = <char *>memory + PAGE, self.size_bytes, 0
+        if sigaltstack(&self.ours, &self.before) < 0:
+            code = errno
+            munmap(memory, PAGE + self.size_bytes)
+            hint = TOO_SMALL if code == ENOMEM else IN_USE if code == EPERM else None
+            raise failure(code, "sigaltstack(2)", f"{self.size_bytes} bytes of stack", hint)
+        self.memory, self.thread = <char *>memory, pthread_self()
+        return self
+
+    def __exit__(self, *exception):
+        cdef stack_t now
+        if self.memory == NULL:
+            raise RuntimeError("this block was not entered")
+        if not pthread_equal(self.thread, pthread_self()):
+            raise RuntimeError("each thread has its own alternate stack: this is another thread than entered the block")
+        sigaltstack(NULL, &now)
+        if now.ss_sp != self.ours.ss_sp:
+            raise RuntimeError("somebody has put another alternate stack over this one: take that away first")
+        self.before.ss_flags &= ~SS_ONSTACK
+        if sigaltstack(&self.before, NULL) < 0:
+            raise failure(errno, "sigaltstack(2)", "alternate stack", IN_USE if errno == EPERM else None)
+        memory, self.memory = self.memory, NULL
+        munmap(memory, PAGE + self.size_bytes)
+
+
+cdef size_t PAGE = sysconf("SC_PAGESIZE")
+TOO_SMALL = "too small for the state of this processor: `os.sysconf('SC_SIGSTKSZ')` or more"
+IN_USE = "a handler of this thread runs on it just now"

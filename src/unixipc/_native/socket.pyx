@@ -568,7 +568,7 @@ cdef class Endpoint(Descriptor):
             PyBuffer_Release(&view)
         if put >= 0:
             return put
-        if code == EAGAIN:
+        if code == EAGAIN or (code == EINTR and how):
             return None
         if code == EINTR:
             raise InterruptedError(code, "interrupted")

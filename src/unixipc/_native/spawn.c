@@ -19,14 +19,15 @@ static _Noreturn void give_up(struct uipc_spawn *plan, const char *step) {
 
 /* A handler of the parent must not run in the child, which shares its memory. Ignored stays ignored, as with exec,
  * but for the two that Python ignores on its own behalf: programs expect to die of SIGPIPE. */
-static void reset_handlers(void) {
-    struct sigaction plain = {.sa_handler = SIG_DFL}, now;
+static void reset_handlers(const sigset_t *ignored) {
+    struct sigaction plain = {.sa_handler = SIG_DFL}, ignore = {.sa_handler = SIG_IGN}, now;
     for (int number = 1; number <= SIGRTMAX; number++) {
         if (sigaction(number, NULL, &now) != 0)
             continue;
-        if (now.sa_handler == SIG_IGN && number != SIGPIPE && number != SIGXFSZ)
+        int ours = number == SIGPIPE || number == SIGXFSZ;
+        if (now.sa_handler == SIG_IGN && !ours)
             continue;
-        sigaction(number, &plain, NULL);
+        sigaction(number, sigismember(ignored, number) == 1 && !ours ? &ignore : &plain, NULL);
     }
 }
 
@@ -80,7 +81,7 @@ static void enter_family(struct uipc_spawn *plan) {
 
 static int run_child(void *argument) {
     struct uipc_spawn *plan = argument;
-    reset_handlers();
+    reset_handlers(&plan->ignored);
     enter_family(plan);
     if (plan->folder && chdir(plan->folder) < 0)
         give_up(plan, "chdir(2)");
@@ -102,10 +103,14 @@ static int run_child(void *argument) {
 }
 
 static int start(struct uipc_spawn *plan, char *stack, pid_t *pid, int *pidfd) {
-    sigset_t all;
+    sigset_t all, before;
     int status;
     sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &plan->mask);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    plan->mask = before;
+    sigemptyset(&plan->ignored);
+    if (plan->leave_out) /* now: no handler can block one more for a stream's sake */
+        plan->leave_out(&plan->mask, &plan->ignored);
     *pid = clone(run_child, stack + STACK_BYTES, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, plan, pidfd);
     int error = *pid < 0 ? errno : plan->error;
     if (*pid < 0)
@@ -114,7 +119,7 @@ static int start(struct uipc_spawn *plan, char *stack, pid_t *pid, int *pidfd) {
         waitpid(*pid, &status, 0);
         close(*pidfd);
     }
-    pthread_sigmask(SIG_SETMASK, &plan->mask, NULL);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     return error;
 }
 

@@ -8,6 +8,8 @@
 
 #include "uipc.h"
 
+typedef void uipc_mask_correction(sigset_t *mask, sigset_t *ignored);
+
 struct uipc_spawn {
     char *const *candidates; /* absolute or relative paths to try in turn, NULL at the end (PATH search) */
     char *const *argv, *const *envp;
@@ -17,6 +19,8 @@ struct uipc_spawn {
     int death_signal;        /* 0: none */
     int new_group, new_session;
     sigset_t mask;           /* filled by uipc_spawn: the mask the child gets */
+    sigset_t ignored;        /* filled by uipc_spawn: what it ignores though we handle it */
+    uipc_mask_correction *leave_out; /* or NULL: corrects both */
     pid_t parent;
     int error;               /* out: errno of the step that failed in the child */
     const char *step;        /* out: its name */

@@ -157,7 +157,8 @@ def ready_now(Descriptor descriptor, short events):
     cdef pollfd one
     cdef timespec zero = as_timespec(0)
     one.fd, one.events, one.revents = descriptor.number(), events, 0
-    ppoll(&one, 1, &zero, NULL)
+    if ppoll(&one, 1, &zero, NULL) < 0 and errno != EINTR:  # a pending signal: nothing was ready
+        raise refused(errno, "ppoll(2)", descriptor.name)
     return one.revents
 
 

@@ -19,10 +19,11 @@ try:
 except ModuleNotFoundError as _error:
     raise ModuleNotFoundError('unixipc.aio needs anyio: pip install "unixipc[aio]"', name="anyio") from _error
 
-from . import channel, framing, locks, posix, signals, sockets, sysv
+from . import channel, framing, locks, mapping, posix, robust, signals, sockets, sysv
 from .event import EventFd
 from .fifo import Fifo
 from .locks import FileLock, RecordLock
+from .mapping import MemFd, map_anonymous, map_file
 from .pipe import PipeReader, PipeWriter, pipe, splice, tee, vmsplice
 from .pipeline import Pipeline, pipeline
 from .process import Child, Process, fork, spawn, wait_any
@@ -32,6 +33,7 @@ __all__ = [
     "EventFd",
     "Fifo",
     "FileLock",
+    "MemFd",
     "PipeReader",
     "PipeWriter",
     "Pipeline",
@@ -41,9 +43,13 @@ __all__ = [
     "fork",
     "framing",
     "locks",
+    "map_anonymous",
+    "map_file",
+    "mapping",
     "pipe",
     "pipeline",
     "posix",
+    "robust",
     "signals",
     "sockets",
     "spawn",

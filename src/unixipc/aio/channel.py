@@ -45,12 +45,12 @@ class _Sending(_drive.Twin[S], Generic[S]):
         return self.sync.try_send(data)
 
     async def send(self, data: Any, timeout: float | None = None) -> None:
-        """Append a message; wait for room. A cancelled one has sent nothing."""
+        """Append a message; wait for room. TimeoutError: it was not sent."""
         (body,) = self.sync._batch((data,))
         await _drive.on_word(self.sync, False, self.sync._send_or_none, body, timeout=timeout)
 
     async def send_many(self, messages: Iterable[Any], timeout: float | None = None) -> None:
-        """Append all of them, in this order; wait for room. TimeoutError has `sent`, how many went."""
+        """Append all of them, in this order; wait for room. TimeoutError (and EAGAIN) has `sent`, how many went."""
         batch, done = self.sync._batch(messages), 0
 
         def attempt() -> bool | None:
@@ -71,7 +71,7 @@ class _Sending(_drive.Twin[S], Generic[S]):
 
     @asynccontextmanager
     async def reserve(self, length_bytes: int, timeout: float | None = None) -> AsyncIterator[memoryview]:
-        """For ``async with``: the bytes to write; they are sent at the end, or not at all after an error."""
+        """Wait for it. For ``async with``: the bytes to write; sent at the end, or not at all after an error."""
         attempt = self.sync._reserve_or_none
         with await _drive.on_word(self.sync, False, attempt, length_bytes, timeout=timeout) as buffer:
             yield buffer
@@ -89,11 +89,11 @@ class _Receiving(_drive.Twin[R], Generic[R]):
         return await _drive.on_word(self.sync, True, self.sync.try_receive, timeout=timeout)
 
     def try_receive_many(self, most: int = 1000) -> list[Any]:
-        """Those that are there now, `most` at most; [] for not now."""
+        """Those that are there now, `most` at most; [] for not now. EOFError as in `try_receive`."""
         return self.sync.try_receive_many(most)
 
     async def receive_many(self, most: int = 1000, timeout: float | None = None) -> list[Any]:
-        """Wait for one message, and take those that are there with it, `most` at most."""
+        """Wait for one message, and take those that are there with it, `most` at most: a list."""
 
         def attempt() -> list[Any] | None:
             return self.sync.try_receive_many(most) or None
@@ -101,12 +101,12 @@ class _Receiving(_drive.Twin[R], Generic[R]):
         return await _drive.on_word(self.sync, True, attempt, timeout=timeout)
 
     def try_peek(self) -> _ring.Loan | None:
-        """The next message in place, None for not now."""
+        """The next message in place, None for not now: see `peek`."""
         return self.sync.try_peek()
 
     @asynccontextmanager
     async def peek(self, timeout: float | None = None) -> AsyncIterator[memoryview]:
-        """For ``async with``: a read-only view of the next message, without a copy."""
+        """Wait for the next message, in place. For ``async with``: a read-only view of it, without a copy."""
         with await _drive.on_word(self.sync, True, self.sync.try_peek, timeout=timeout) as view:
             yield view
 
@@ -126,12 +126,12 @@ class Receiver(_Receiving[channel.Receiver]):
     """`unixipc.channel.Receiver`, awaitable; ``async for`` ends when the last sender has left."""
 
     def try_lease(self) -> _ring.Loan | None:
-        """The next message on trust, None for not now."""
+        """The next message on trust, None for not now: see `lease`."""
         return self.sync.try_lease()
 
     @asynccontextmanager
     async def lease(self, timeout: float | None = None) -> AsyncIterator[Any]:
-        """For ``async with``: the next message, ours for good at the end; after an error the next one gets it."""
+        """Wait for the next message, on trust. For ``async with``: it is ours for good at the end."""
         with await _drive.on_word(self.sync, True, self.sync.try_lease, timeout=timeout) as message:
             yield message
 
@@ -168,12 +168,12 @@ class _Channels(_drive.DescriptorTwin[C], Generic[C]):
         codec: CodecLike | None = None,
         mode: int = 0o600,
     ) -> Self:
-        """Make a new one. FileExistsError if the name is in use. -- open(2), link(2)"""
+        """Make a new channel. FileExistsError if the name is in use. -- open(2), link(2)"""
         return cls(cls._of.create(name, capacity_bytes, when_full, codec, mode))
 
     @classmethod
     async def open(cls, name: str, codec: CodecLike | None = None) -> Self:
-        """The one of this name. -- open(2)"""
+        """The channel of this name. FileNotFoundError, or LayoutError if it is something else. -- open(2)"""
         return cls(cls._of.open(name, codec))
 
     @classmethod
@@ -185,7 +185,7 @@ class _Channels(_drive.DescriptorTwin[C], Generic[C]):
         codec: CodecLike | None = None,
         mode: int = 0o600,
     ) -> Self:
-        """Open it, or make it if it is missing. -- open(2)"""
+        """Open it, or make it if it is missing: any number of processes may do so at once. -- open(2)"""
         return cls(cls._of.ensure(name, capacity_bytes, when_full, codec, mode))
 
     @classmethod
@@ -204,11 +204,11 @@ class _Channels(_drive.DescriptorTwin[C], Generic[C]):
     async def anonymous(
         cls, capacity_bytes: int = 1 << 20, when_full: WhenFull = "wait", codec: CodecLike | None = None
     ) -> Self:
-        """One without a name. -- open(2), O_TMPFILE"""
+        """One without a name: for forked children, and for whom its descriptor is sent to. -- open(2), O_TMPFILE"""
         return cls(cls._of.anonymous(capacity_bytes, when_full, codec))
 
     def remove(self) -> None:
-        """Take the name away; who has it open goes on. -- unlink(2)"""
+        """Take the name away; who has it open goes on. FileNotFoundError if somebody was faster. -- unlink(2)"""
         self.sync.remove()
 
 
@@ -218,15 +218,15 @@ class Queue(_Channels[channel.Queue]):
     _of = channel.Queue
 
     def sender(self) -> Sender:
-        """Become a sender."""
+        """Become a sender. -- fcntl(2), F_OFD_SETLK"""
         return Sender(self.sync.sender())
 
     def receiver(self) -> Receiver:
-        """Become a receiver."""
+        """Become a receiver. -- fcntl(2), F_OFD_SETLK"""
         return Receiver(self.sync.receiver())
 
     def stat(self) -> QueueStatus:
-        """How it is now."""
+        """How it is now. -- fcntl(2), F_OFD_GETLK"""
         return self.sync.stat()
 
 
@@ -236,13 +236,13 @@ class Topic(_Channels[channel.Topic]):
     _of = channel.Topic
 
     def publisher(self) -> Publisher:
-        """Become a publisher."""
+        """Become a publisher. -- fcntl(2), F_OFD_SETLK"""
         return Publisher(self.sync.publisher())
 
     def subscriber(self, when_slow: Literal["wait", "tell"] = "wait") -> Subscriber:
-        """Become a subscriber, from the next message on."""
+        """Become a subscriber, from the next message on. -- fcntl(2), F_OFD_SETLK"""
         return Subscriber(self.sync.subscriber(when_slow))
 
     def stat(self) -> TopicStatus:
-        """How it is now."""
+        """How it is now. -- fcntl(2), F_OFD_GETLK"""
         return self.sync.stat()

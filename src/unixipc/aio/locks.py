@@ -1,4 +1,4 @@
-"""Awaitable file locks. -- flock(2), fcntl(2)
+"""Awaitable file locks and leases. -- flock(2), fcntl(2)
 
 A lock has no descriptor to wait for: what waits is a thread, which a cancel interrupts. Tasks exclude each other as
 threads do: the owner is the task.
@@ -16,14 +16,15 @@ from . import _drive
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
-    from typing import Any, Self
+    from typing import Any, Literal, Self
 
     from .._fd import HasFileno
     from ..locks import Holder
+    from ..locks._holders import Whence
     from ..locks._lock import PathOrFile
     from ..locks.ranges import Kind
 
-__all__ = ["FileLock", "RecordLock", "lock_range"]
+__all__ = ["FileLock", "Lease", "RecordLock", "lock_range"]
 
 
 class _Lock(_drive.Twin[locks.FileLock | locks.RecordLock]):
@@ -43,9 +44,17 @@ class _Lock(_drive.Twin[locks.FileLock | locks.RecordLock]):
         """The descriptor of the opening that holds the lock, or would."""
         return self.sync.fileno()
 
+    def first_byte(self) -> int:
+        """Where the range begins: the one that is held, else as of now."""
+        return self.sync.first_byte()
+
     def holders(self) -> list[Holder]:
         """Who holds locks on this file, of any kind, as far as /proc/locks tells. -- proc_locks(5)"""
         return self.sync.holders()
+
+    def waiters(self) -> list[Holder]:
+        """Who sleeps until it gets a lock on this file, and the lock it will hold then. -- proc_locks(5)"""
+        return self.sync.waiters()
 
     def try_acquire(self, shared: bool | None = None) -> bool:
         """Hold the lock now; False if somebody holds it. -- flock(2), fcntl(2)"""
@@ -158,14 +167,70 @@ class RecordLock(_Lock):
         *,
         shared: bool = False,
         kind: Kind = "ofd",
+        whence: Whence = "start",
         timeout: float | None = None,
         mode: int = -1,
         trust_file_system: bool = False,
     ) -> None:
         if not isinstance(file, locks.RecordLock):
-            named: dict[str, Any] = {"shared": shared, "kind": kind, "timeout": timeout, "mode": mode}
+            named: dict[str, Any] = {"shared": shared, "kind": kind, "whence": whence, "timeout": timeout, "mode": mode}
             file = locks.RecordLock(file, start, length, trust_file_system=trust_file_system, **named)
         super().__init__(file)
+
+
+class Lease(_drive.DescriptorTwin[locks.Lease]):
+    """A lease; `unixipc.locks.Lease`, awaitable. Takes the same, or such a lease. ``async with`` acquires, closes."""
+
+    def __init__(self, file: Any, *args: Any, **named: Any) -> None:
+        super().__init__(file if isinstance(file, locks.Lease) else locks.Lease(file, *args, **named))
+
+    @property
+    def held(self) -> Literal["read", "write"] | None:
+        """What is held."""
+        return self.sync.held
+
+    @property
+    def breaking(self) -> Literal["read", "nothing"] | None:
+        """None, or what the holder may keep, as somebody waits for it to give way. -- fcntl(2), F_GETLEASE"""
+        return self.sync.breaking
+
+    def try_acquire(self) -> bool:
+        """Hold the lease now; False if others have the file open (for "read": for writing). -- fcntl(2), F_SETLEASE"""
+        return self.sync.try_acquire()
+
+    def acquire(self) -> None:
+        """The same, or BlockingIOError. It never waits: the kernel tells nobody when others have closed the file."""
+        self.sync.acquire()
+
+    def try_wait_for_break(self) -> Literal["read", "nothing"] | None:
+        """What may be kept, "read" or "nothing", if somebody wants to open the file; else None. -- fcntl(2)"""
+        return self.sync.try_wait_for_break()
+
+    async def wait_for_break(self, timeout: float | None = None) -> Literal["read", "nothing"]:
+        """Wait until somebody wants to open the file; what may be kept: a "read" lease, or "nothing". -- fcntl(2)"""
+        wait = self.sync.wait_for_break
+        return await _drive.in_kernel(self.try_wait_for_break, wait=wait, timeout=timeout, name=self.name)
+
+    def downgrade(self) -> None:
+        """Keep a "read" lease of the "write" lease. -- fcntl(2), F_SETLEASE"""
+        self.sync.downgrade()
+
+    def give_way(self) -> None:
+        """Downgrade, if that is enough for who waits, else release; nothing if nobody waits. TimeoutError: too late."""
+        self.sync.give_way()
+
+    def release(self) -> None:
+        """Hold it no longer; who waits for it may open the file. -- fcntl(2), F_SETLEASE"""
+        self.sync.release()
+
+    async def __aenter__(self) -> Self:
+        self.sync.__enter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self.sync.__exit__(kind, error, where)
 
 
 async def lock_range(

@@ -1,7 +1,8 @@
-"""Awaitable POSIX queues and semaphores. -- mq_overview(7), sem_overview(7)
+"""Awaitable POSIX queues and semaphores; shared memory as it is. -- mq_overview(7), sem_overview(7), shm_overview(7)
 
 A queue is a descriptor: the loop watches it. A semaphore is not: what waits is a thread, which a cancel interrupts. It
 takes nothing: it waits until one could be acquired, and then the loop's own thread tries. So a cancel loses nothing.
+Nothing waits for shared memory: `SharedMemory` is `unixipc.posix.SharedMemory` itself, and its ways are plain calls.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 
 from .. import _wait, posix
-from ..posix import Message, QueueStat
+from ..posix import Message, QueueStat, SharedMemory, remove_memory, remove_queue, remove_semaphore
 from . import _drive
 
 TYPE_CHECKING = False
@@ -19,7 +20,16 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-__all__ = ["Message", "MessageQueue", "QueueStat", "Semaphore"]
+__all__ = [
+    "Message",
+    "MessageQueue",
+    "QueueStat",
+    "Semaphore",
+    "SharedMemory",
+    "remove_memory",
+    "remove_queue",
+    "remove_semaphore",
+]
 
 
 class MessageQueue(_drive.DescriptorTwin[posix.MessageQueue]):
@@ -102,6 +112,9 @@ class MessageQueue(_drive.DescriptorTwin[posix.MessageQueue]):
 class Semaphore(_drive.Twin[posix.Semaphore]):
     """A semaphore; `unixipc.posix.Semaphore`, awaitable."""
 
+    SIZE_BYTES = posix.Semaphore.SIZE_BYTES
+    """How many bytes one takes in memory."""
+
     @classmethod
     async def create(cls, name: str, initial: int, mode: int = 0o600) -> Self:
         """Make a new semaphore. FileExistsError if the name is in use. -- sem_open(3)"""
@@ -121,6 +134,16 @@ class Semaphore(_drive.Twin[posix.Semaphore]):
     async def temporary(cls, initial: int) -> Self:
         """One that never has a name: this process and those it forks have it, and it ends with them. -- sem_init(3)"""
         return cls(posix.Semaphore.temporary(initial))
+
+    @classmethod
+    async def place(cls, memory: Buffer, initial: int, offset_bytes: int = 0) -> Self:
+        """Make one in shared memory: whoever maps the same bytes can `attach` to it. -- sem_init(3)"""
+        return cls(posix.Semaphore.place(memory, initial, offset_bytes))
+
+    @classmethod
+    async def attach(cls, memory: Buffer, offset_bytes: int = 0) -> Self:
+        """The one that somebody has placed there, perhaps a C program with sem_init. -- sem_overview(7)"""
+        return cls(posix.Semaphore.attach(memory, offset_bytes))
 
     @property
     def value(self) -> int:

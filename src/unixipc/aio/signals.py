@@ -1,4 +1,4 @@
-"""Awaitable signals: streams, counters, and waiting for one. -- signal(7), signalfd(2)"""
+"""Awaitable signals: streams, counters, timers, and waiting for one. -- signal(7), signalfd(2), timerfd_create(2)"""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
-    from ..signals import SignalInfo
+    from ..signals import SignalInfo, TimerLeft
 
-__all__ = ["Counter", "Latch", "SignalStream", "try_wait_for", "wait_for"]
+__all__ = ["Counter", "Latch", "SignalStream", "Timer", "try_wait_for", "wait_for"]
 
 
 class SignalStream(_drive.DescriptorTwin[_room.SignalStream]):
@@ -61,7 +61,7 @@ class Counter(_drive.Twin[_room.Counter]):
 
     @property
     def last_value(self) -> int:
-        """The value that the last signal carried (sigqueue); else 0."""
+        """The value that the last signal carried (sigqueue, a `SignalTimer`); else 0."""
         return self.sync.last_value
 
     def take(self) -> int:
@@ -100,6 +100,57 @@ class Latch(Counter):
 
     def __bool__(self) -> bool:
         return self.is_set
+
+
+class Timer(_drive.DescriptorTwin[_room.Timer]):
+    """A descriptor that is readable when a time has come; `unixipc.signals.Timer`, awaitable."""
+
+    def __init__(
+        self,
+        seconds: float | None = None,
+        every_seconds: float | None = None,
+        *,
+        at_seconds: float | None = None,
+        cancelled_by_clock_set: bool = False,
+        clock: str = "monotonic",
+    ) -> None:
+        options = {"at_seconds": at_seconds, "cancelled_by_clock_set": cancelled_by_clock_set}
+        super().__init__(_room.Timer(seconds, every_seconds, clock=clock, **options))  # type: ignore[arg-type]
+
+    @property
+    def clock(self) -> str:
+        """The clock it goes by."""
+        return self.sync.clock
+
+    def set(
+        self,
+        seconds: float | None = None,
+        every_seconds: float | None = None,
+        *,
+        at_seconds: float | None = None,
+        cancelled_by_clock_set: bool = False,
+    ) -> None:
+        """Set it anew; what had expired and was not read is forgotten. -- timerfd_settime(2)"""
+        self.sync.set(seconds, every_seconds, at_seconds=at_seconds, cancelled_by_clock_set=cancelled_by_clock_set)
+
+    def stop(self) -> None:
+        """Turn it off; what had expired and was not read is forgotten. -- timerfd_settime(2)"""
+        self.sync.stop()
+
+    def left(self) -> TimerLeft | None:
+        """How long until it expires; None when it is off. -- timerfd_gettime(2)"""
+        return self.sync.left()
+
+    def try_wait(self) -> int | None:
+        """How often it has expired since the last time, None for not yet. OSError(ECANCELED): the clock was set."""
+        return self.sync.try_wait()
+
+    async def wait(self, timeout: float | None = None) -> int:
+        """Wait until it has expired; how often since the last time. OSError(ECANCELED) as of `set`. -- read(2)
+
+        A cancelled wait has taken nothing.
+        """
+        return await _drive.on_descriptor(self.sync, _wait.READABLE, self.sync.try_wait, timeout=timeout)
 
 
 def try_wait_for(signals: Iterable[int]) -> SignalInfo | None:

@@ -51,7 +51,7 @@ class Channel(Descriptor):
         kind, self._when_full, self._temporary, capacity = _ring.read_facts(self._facts, self._size)
         if kind != self.kind:
             raise LayoutError("kind of the channel", self.kind, kind)
-        if self._temporary and not _ring.use(fd, False):
+        if self._temporary and not _ring.use(fd, 0):
             raise failure(errno.ENOENT, "open(2)", name, "the last one who used it is just removing it")
         self._mapping = _mapping.map_twice(_mapping.Mapped, fd, _ring.HEADER_BYTES, capacity, name)
         self._watcher: _ring.Member | None = None
@@ -133,13 +133,14 @@ class Channel(Descriptor):
         cls, name: str, capacity_bytes: int, when_full: WhenFull, codec: CodecLike | None, mode: int, temporary: bool
     ) -> Self:
         path = path_of(name)
-        with Descriptor(
-            _new_file(os.path.dirname(path), name, cls.kind, capacity_bytes, when_full, mode, temporary), name
-        ) as made:
-            if temporary:
-                _ring.use(made.fileno(), False)
+        fd = _new_file(os.path.dirname(path), name, cls.kind, capacity_bytes, when_full, mode, temporary)
+        made = cls._adopt(fd, name, codec)
+        try:
             _posix.give_name(made, path, name)
-            return cls._adopt(made.detach(), name, codec)
+        except BaseException:
+            made.close()
+            raise
+        return made
 
     @classmethod
     def _adopt(cls, fd: int, name: str | None, codec: CodecLike | None) -> Self:
@@ -177,22 +178,15 @@ class Channel(Descriptor):
         """
         if self.name is None:
             raise failure(errno.ENOENT, "unlink(2)", None, "this channel has no name")
-        path = path_of(str(self.name))
-        try:
-            there = os.stat(path, follow_symlinks=False)
-            if not os.path.samestat(there, os.fstat(self.fileno())):
-                raise failure(errno.EIDRM, "unlink(2)", path, "its name was taken away, and given to another")
-            os.unlink(path)
-        except FileNotFoundError as error:
-            raise explained(error, "unlink(2)", path) from None
+        _take_name(self, str(self.name))
 
     def close(self) -> None:
         """Close this handle; its members go on. The last one out removes a temporary channel. -- close(2)"""
         if self.closed:
             return
-        self._end_if_last()
         if self._watcher is not None:
             self._watcher.close()
+        self._end_if_last()
         super().close()
         try:
             self._mapping.close()
@@ -200,13 +194,9 @@ class Channel(Descriptor):
             pass  # members still use it; it goes with the last of them
 
     def _end_if_last(self) -> None:
-        if not self._temporary or self._pid != os.getpid() or self.name is None:
-            return
-        if _ring.use(self.fileno(), True):
-            try:
-                self.remove()
-            except OSError:
-                pass  # somebody else has removed it, or given the name to another
+        """A temporary one: the lock is our parent's in a forked process, so there it stays."""
+        if self._temporary and self._pid == os.getpid():
+            _end_if_last(self, self.name)
 
     def _new_member(self, cls: type[M], role: int | None) -> M:
         """A member with an opening of its own: its lock belongs to that."""
@@ -217,9 +207,10 @@ class Channel(Descriptor):
         file = Descriptor(fd, self.name)
         try:
             if self._temporary:
-                _ring.use(fd, False)
+                _ring.use(fd, 0)
             member = cls()
-            member._start(self._mapping, file, self._facts, self._size, self.name, self.codec)
+            last_out = _end_if_last if self._temporary and role is not None else None
+            member._start(self._mapping, file, self._facts, self._size, self.name, self.codec, last_out)
             if role is not None:
                 member._join(role)
         except BaseException:
@@ -243,6 +234,30 @@ class Channel(Descriptor):
     def __repr__(self) -> str:
         state = "closed" if self.closed else f"{self.capacity_bytes} bytes, when_full={self.when_full!r}"
         return f"<{type(self).__name__} {self.name!r} {state}>"
+
+
+def _take_name(file: Descriptor, name: str) -> None:
+    path = path_of(name)
+    try:
+        there = os.stat(path, follow_symlinks=False)
+        if not os.path.samestat(there, os.fstat(file.fileno())):
+            raise failure(errno.EIDRM, "unlink(2)", path, "its name was taken away, and given to another")
+        os.unlink(path)
+    except FileNotFoundError as error:
+        raise explained(error, "unlink(2)", path) from None
+
+
+def _end_if_last(file: Descriptor, name: object) -> None:
+    """Take a temporary channel's name away if nobody else has it open.
+
+    First our own lock goes: of two that end at once each would see the other's. And a mapping would keep it.
+    """
+    _ring.use(file.fileno(), -1)
+    if _ring.use(file.fileno(), 1):
+        try:
+            _take_name(file, str(name))
+        except OSError:
+            pass  # somebody else has removed it, or given the name to another
 
 
 def _new_file(

@@ -1,4 +1,4 @@
-"""``ipc demo NAME``: our twins of the programs of Beej's Guide to Unix IPC. Their sources are the folder `examples`."""
+"""``ipc demo NAME``: our twins of the programs of Beej's Guide to Unix IPC, and more. Their sources are in `examples`."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ PLACES = (Path(__file__).parents[1] / "examples", Path(__file__).parents[3] / "e
 
 
 def programs() -> dict[str, Path]:
-    """Every program's source by name, in the order of the guide's chapters."""
+    """Every program's source by name, in the order of the guide's chapters; then what it does not have."""
     for place in PLACES:
-        if found := sorted(place.glob("[0-9]*/*.py")):
+        if found := sorted(place.glob("*/*.py")):
             return {source.stem: source for source in found}
     raise FileNotFoundError("the folder with the examples is not installed")
 
@@ -42,7 +42,7 @@ def _complete(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> 
 @click.option("--list", "as_list", is_flag=True, help="List the programs, a line each.")
 @click.option("--source", is_flag=True, help="Print the program instead of running it.")
 def demo(name: str | None, args: tuple[str, ...], as_list: bool, source: bool) -> None:
-    """Run our twin of a program of Beej's Guide to Unix IPC, with its ARGS; without NAME, list them.
+    """Run our twin of a program of Beej's Guide to Unix IPC, or another example, with its ARGS; without NAME, list them.
 
     speak and tick, kirk and spock, echos and echoc are pairs: run them in two terminals.
     """

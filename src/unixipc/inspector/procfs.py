@@ -11,7 +11,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["OpenFile", "calls_of", "command_of", "open_files", "owner_of", "processes", "shows_calls"]
+__all__ = [
+    "OpenFile",
+    "call_of",
+    "calls_of",
+    "command_of",
+    "open_files",
+    "owner_of",
+    "processes",
+    "shows_calls",
+    "threads_of",
+]
 
 ACCESS_MODE = 0o3
 
@@ -79,11 +89,22 @@ def calls_of(pid: int) -> Iterator[tuple[int, int]]:
 
     PermissionError if we may not look, FileNotFoundError or ProcessLookupError once it has ended.
     """
-    for thread in os.listdir(f"/proc/{pid}/task"):
-        with suppress(FileNotFoundError, ProcessLookupError), open(f"/proc/{pid}/task/{thread}/syscall") as line:
-            words = line.read().split()
-            if len(words) > 2:  # else it runs, or sleeps outside a call
-                yield int(words[0]), int(words[1], 16)
+    for thread in threads_of(pid):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            if found := call_of(pid, thread):
+                yield found
+
+
+def threads_of(pid: int) -> list[str]:
+    """The ids of its threads. FileNotFoundError once it has ended."""
+    return os.listdir(f"/proc/{pid}/task")
+
+
+def call_of(pid: int, thread: str) -> tuple[int, int] | None:
+    """The call that this thread sleeps in, and its first argument; None while it runs. Errors as of `calls_of`."""
+    with open(f"/proc/{pid}/task/{thread}/syscall") as line:
+        words = line.read().split()
+    return (int(words[0]), int(words[1], 16)) if len(words) > 2 else None
 
 
 def owner_of(pid: int) -> int:

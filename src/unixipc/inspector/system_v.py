@@ -8,12 +8,13 @@ process was the last to send, receive, attach or change. `orphans` weighs them a
 from __future__ import annotations
 
 import os
+from _thread import get_native_id
 from contextlib import suppress
 
 from .. import sysv
 from .._record import record
 from ..process import Process
-from .procfs import calls_of, owner_of, processes, shows_calls
+from .procfs import call_of, owner_of, processes, shows_calls, threads_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ QUEUE_CALLS: dict[str, frozenset[int]] = {
     "riscv64": frozenset((188, 189)),
 }
 """The numbers of msgsnd(2) and msgrcv(2)."""
+
+LOOKS = 20
+"""How often to look at a thread that runs: who waits leaves the call now and then, for a moment, and comes back."""
 
 
 @record
@@ -88,15 +92,19 @@ def _queues() -> Iterator[Orphan]:
     found = sysv.queues()
     if not found:
         return
-    waited_in, unseen_uids = _queues_waited_in()
+    waited_in, unseen_uids, running = _queues_waited_in()
     for queue in found:
         users = [(queue.sent_at, queue.last_sender_pid), (queue.received_at, queue.last_receiver_pid)]
         known = [pid for at, pid in users if at is not None]
         if not known or queue.id in waited_in or not all(map(_has_ended, known)):
             continue
         unseen = unseen_uids is None or any(_lets_in(queue.permissions, uid) for uid in unseen_uids)
-        doubt = "; a process that may not be looked at could wait in it" if unseen else ", nobody is seen to wait"
-        yield _orphan("queue", queue, _why_queue(queue) + doubt, "possible" if unseen else "likely")
+        doubt = ", nobody is seen to wait"
+        if unseen:
+            doubt = "; a process that may not be looked at could wait in it"
+        elif running:
+            doubt += "; a process that runs at this moment could be about to"
+        yield _orphan("queue", queue, _why_queue(queue) + doubt, "possible" if unseen or running else "likely")
 
 
 def _lets_in(permissions: sysv.Permissions, uid: int) -> bool:
@@ -156,17 +164,39 @@ def _has_ended(pid: int) -> bool:
         return True
 
 
-def _queues_waited_in() -> tuple[set[int], set[int] | None]:
-    """The ids of queues that somebody sleeps in; whose processes we could not look at (None: nobody's). -- proc(5)"""
+def _queues_waited_in() -> tuple[set[int], set[int] | None, bool]:
+    """The ids of queues that somebody sleeps in; whose processes we could not look at (None: nobody's). -- proc(5)
+
+    And whether somebody ran at every look: he may have left the call for a moment, and wait for a processor.
+    """
     calls = QUEUE_CALLS.get(os.uname().machine)
     if calls is None or not shows_calls():
-        return set(), None
-    waited_in: set[int] = set()
+        return set(), None, False
+    asleep: set[tuple[int, int]] = set()
     unseen: set[int] = set()
+    running: list[tuple[int, str]] = []
     for pid in processes():
         with suppress(FileNotFoundError, ProcessLookupError):  # it has ended
             try:
-                waited_in.update(first for call, first in calls_of(pid) if call in calls)
+                running += _look_at([(pid, thread) for thread in threads_of(pid)], asleep)
             except PermissionError:
                 unseen.add(owner_of(pid))
-    return waited_in, unseen
+    for _ in range(LOOKS):
+        if not running:
+            break
+        os.sched_yield()
+        with suppress(PermissionError):  # it runs another user's program by now
+            running = _look_at(running, asleep)
+    return {first for call, first in asleep if call in calls}, unseen, bool(running)
+
+
+def _look_at(threads: list[tuple[int, str]], asleep: set[tuple[int, int]]) -> list[tuple[int, str]]:
+    """Add the calls that these sleep in; those that run, but for who looks."""
+    running = []
+    for pid, thread in threads:
+        with suppress(FileNotFoundError, ProcessLookupError):
+            if found := call_of(pid, thread):
+                asleep.add(found)
+            elif int(thread) != get_native_id():
+                running.append((pid, thread))
+    return running

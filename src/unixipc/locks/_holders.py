@@ -11,14 +11,29 @@ from .._record import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Literal
+    from typing import Literal, TypeAlias
 
     from .._fd import HasFileno
+
+    Whence: TypeAlias = Literal["start", "current", "end"]
 
 __all__ = ["Holder", "conflicting", "describe", "holders_of", "probe"]
 
 FAMILIES = {"flock": ("flock",), "ofd": ("ofd", "posix"), "posix": ("ofd", "posix")}
 """Which kinds exclude each other: flock and record locks do not see each other."""
+
+
+LAST_BYTE = 2**63 - 1
+WHENCES = ("start", "current", "end")
+
+
+def check_range(start: int, length: int, whence: str) -> None:
+    """ValueError for what can be no range of a file."""
+    if whence not in WHENCES:
+        raise ValueError(f"whence must be 'start', 'current' or 'end', not {whence!r}")
+    least = 0 if whence == "start" else -LAST_BYTE
+    if start < least or start + length < least or max(start, start + length) > LAST_BYTE:
+        raise ValueError(f"{length} bytes from {start} are not in a file")
 
 
 @record
@@ -49,25 +64,28 @@ def probe(
     length: int = 0,
     shared: bool = False,
     kind: Literal["ofd", "posix"] = "ofd",
+    whence: Whence = "start",
 ) -> Holder | None:
     """The first record lock that would keep such a lock of ours out, or None. -- fcntl(2), F_OFD_GETLK
 
     Locks of this opening (`kind` "posix": of this process) keep us not out. It knows nothing of flock. By the time you
-    look, the answer may be old.
+    look, the answer may be old. `whence`: what `start` counts from; the answer always counts from the start.
     """
     if kind not in ("ofd", "posix"):
         raise ValueError(f"kind must be 'ofd' or 'posix', not {kind!r}")
-    found = get_lock(number_of(file), kind == "ofd", shared, index(start), index(length), name_of(file))
+    start, length = index(start), index(length)
+    check_range(start, length, whence)
+    found = get_lock(number_of(file), kind == "ofd", shared, start, length, name_of(file), whence)
     if found is None:
         return None
     pid, is_shared, at, long = found
     return Holder(pid if pid > 0 else None, "ofd" if pid == -1 else "posix", is_shared, at, long)
 
 
-def holders_of(file: str | bytes | int) -> list[Holder]:
-    """Every lock on this file that /proc/locks shows; who only waits is left out."""
+def holders_of(file: str | bytes | int, waiting: bool = False) -> list[Holder]:
+    """Every lock on this file that /proc/locks shows; or those that are waited for."""
     with open("/proc/locks") as lines:
-        return holders_in(lines.read(), identity_of(os.stat(file)))
+        return holders_in(lines.read(), identity_of(os.stat(file)), waiting)
 
 
 def identity_of(found: os.stat_result) -> str:
@@ -75,10 +93,10 @@ def identity_of(found: os.stat_result) -> str:
     return f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}:{found.st_ino}"
 
 
-def holders_in(table: str, identity: str) -> list[Holder]:
-    """The rows of /proc/locks about one file."""
-    rows = [line.split() for line in table.splitlines()]
-    return [_holder(row) for row in rows if row[1] != "->" and identity in row]
+def holders_in(table: str, identity: str, waiting: bool = False) -> list[Holder]:
+    """The rows of /proc/locks about one file. A chain of waiters is indented: an arrow, after more or fewer spaces."""
+    rows = [line.split() for line in table.splitlines() if f" {identity} " in line]
+    return [_holder([*row[:1], *row[2:]] if waiting else row) for row in rows if (row[1] == "->") is waiting]
 
 
 KINDS = {"FLOCK": "flock", "OFDLCK": "ofd", "POSIX": "posix"}

@@ -36,6 +36,7 @@ class FileLocking(LockCalls):
         shared: bool,
         start: int = 0,
         length: int = 0,
+        whence: str = "start",
         mode: int = 0o600,
         trust_file_system: bool = False,
         timeout: float | None = None,
@@ -43,12 +44,12 @@ class FileLocking(LockCalls):
         start, length = operator.index(start), operator.index(length)
         if mode != -1:
             checked_mode(mode)
-        self.kind, self.start_byte, self.length_bytes = kind, start, length
+        self.kind, self.length_bytes = kind, length
         self.file: object = None
         if isinstance(file, (str, bytes, os.PathLike)):
-            super().__init__(os.fspath(file), -1, kind, shared, start, length, mode, timeout)
+            super().__init__(os.fspath(file), -1, kind, shared, start, length, mode, timeout, whence)
         else:
-            super().__init__(None, number_of(file), kind, shared, start, length, mode, timeout)
+            super().__init__(None, number_of(file), kind, shared, start, length, mode, timeout, whence)
             self.file = file  # kept open as long as we are
         if not trust_file_system:
             try:
@@ -100,13 +101,17 @@ class FileLocking(LockCalls):
         """Who holds locks on this file, of any kind, as far as /proc/locks tells. -- proc_locks(5)"""
         return holders_of(self.fileno() if self.path is None else self.path)
 
+    def waiters(self) -> list[Holder]:
+        """Who sleeps until it gets a lock on this file, and the lock it will hold then. -- proc_locks(5)"""
+        return holders_of(self.fileno() if self.path is None else self.path, waiting=True)
+
     def held_by(self, shared: bool | None = None) -> str:
         """Who keeps us out, as a sentence."""
         if self.held:
             return "another thread or task of this process holds it, by this very object"
         how = self.shared if shared is None else shared
         try:
-            found = conflicting(self.holders(), self.kind, how, self.start_byte, self.length_bytes)
+            found = conflicting(self.holders(), self.kind, how, self.first_byte(), self.length_bytes)
             return describe(found, self.fileno() if self.path is None else self.path)
         except (OSError, ValueError):
             return "who holds it cannot be seen from here"

@@ -32,10 +32,11 @@ class FileLock(FileLocking):
     OSError(ENOLCK) on a file system where it would not exclude; OSError(ELOOP) for a link.
 
     The five fates: **close** releases it. **remove**: a lock on a file that lost its name is no lock; who waits for it
-    gets the file that has the name then. **fork**: the child holds nothing, and does not keep its parent's lock alive.
-    **exec** releases it. **kill -9** releases it at once; nothing tells the next holder. A lock on an open file of
-    yours is its opening's instead: it does not ask for the name, a forked child or a program that has the opening too
-    keeps it, even after kill -9, until the last of them has closed it; exec releases it unless the file is inheritable.
+    gets the file that has the name then (a folder on the way that was moved away is noticed 0.1 s later at the latest).
+    **fork**: the child holds nothing, and does not keep its parent's lock alive. **exec** releases it.
+    **kill -9** releases it at once; nothing tells the next holder. A lock on an open file of yours is its opening's
+    instead: it does not ask for the name, a forked child or a program that has the opening too keeps it, even after
+    kill -9, until the last of them has closed it; exec releases it unless the file is inheritable.
     """
 
     def __init__(

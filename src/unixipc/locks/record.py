@@ -11,21 +11,27 @@ Holder(pid=None, kind='ofd', shared=False, start=100, length=10)
 
 from __future__ import annotations
 
+import os
+
+from ._holders import check_range
 from ._lock import FileLocking
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Literal
 
+    from ._holders import Whence
     from ._lock import PathOrFile
 
 __all__ = ["RecordLock"]
 
-LAST_BYTE = 2**63 - 1
-
 
 class RecordLock(FileLocking):
     """A lock on the `length` bytes from `start` (0: to the end, however far that moves; negative: those before it).
+
+    `whence`: what `start` counts from, "start", "current" (the position of an open file of yours) or "end". Where that
+    is, is looked up once by each acquire, as it begins; what is held then stays where it is, and is what release frees,
+    however the file grows. `first_byte()` tells.
 
     `kind` "ofd", the default: it belongs to an opening, as a flock does. "posix": it belongs to the process; then
     closing *any* descriptor of the file anywhere in the process drops it, two objects in one process do not exclude
@@ -51,20 +57,23 @@ class RecordLock(FileLocking):
         *,
         shared: bool = False,
         kind: Literal["ofd", "posix"] = "ofd",
+        whence: Whence = "start",
         timeout: float | None = None,
         mode: int = -1,
         trust_file_system: bool = False,
     ) -> None:
         if kind not in ("ofd", "posix"):
             raise ValueError(f"kind must be 'ofd' or 'posix', not {kind!r}")
-        if start < 0 or start + length < 0 or start + length > LAST_BYTE:
-            raise ValueError(f"{length} bytes from {start} are not in a file")
+        check_range(start, length, whence)
+        if whence == "current" and isinstance(file, (str, bytes, os.PathLike)):
+            raise ValueError("a path has no current position: give an open file, or count from 'start' or 'end'")
         super().__init__(
             file,
             kind,
             shared=shared,
             start=start,
             length=length,
+            whence=whence,
             mode=mode,
             trust_file_system=trust_file_system,
             timeout=timeout,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 
 from .._call import explained, failure
 from .._fd import Descriptor, name_of, number_of
@@ -23,8 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ADVICE", "Mapping", "map_anonymous", "map_file"]
 
-READ, WRITE = 1, 2  # PROT_READ, PROT_WRITE
-SHARED, PRIVATE, ANONYMOUS = 1, 2, 0x20  # MAP_SHARED, MAP_PRIVATE, MAP_ANONYMOUS
+MODES = {"r": os.O_RDONLY, "rw": os.O_RDWR, "copy": os.O_RDONLY}
+SHARED, PRIVATE = 1, 2  # MAP_SHARED, MAP_PRIVATE
 HUGE_PAGES, POPULATE, NO_RESERVE = 0x40000, 0x8000, 0x4000  # MAP_HUGETLB, MAP_POPULATE, MAP_NORESERVE
 HUGE_SHIFT = 26
 HUGE_SIZES = {"2MB": 21, "1GB": 30}
@@ -144,12 +143,12 @@ def map_file(
     ours. ValueError if the bytes are not all in the file; PermissionError if an open file's mode does not allow it
     ("rw" needs one that was opened for reading and writing); OSError(ENODEV) for what cannot be mapped.
     """
-    if mode not in ("r", "rw", "copy"):
-        raise ValueError(f"mode must be 'r', 'rw' or 'copy', not {mode!r}")
-    if isinstance(file, (str, bytes, os.PathLike)):
-        with _opened(file, os.O_RDWR if mode == "rw" else os.O_RDONLY) as opened:
-            return _map(opened.fileno(), os.fspath(file), mode, offset_bytes, length_bytes, populate)
-    return _map(number_of(file), name_of(file), mode, offset_bytes, length_bytes, populate)
+    if not isinstance(file, Descriptor) and isinstance(file, (str, bytes, os.PathLike)):
+        if mode not in MODES:
+            raise ValueError(f"mode must be 'r', 'rw' or 'copy', not {mode!r}")
+        with _opened(file, MODES[mode]) as opened:
+            return _mapping.map_file(opened.fileno(), os.fspath(file), mode, offset_bytes, length_bytes, populate)
+    return _mapping.map_file(number_of(file), name_of(file), mode, offset_bytes, length_bytes, populate)
 
 
 def _opened(file: str | bytes | os.PathLike[str], flags: int) -> Descriptor:
@@ -162,39 +161,6 @@ def _opened(file: str | bytes | os.PathLike[str], flags: int) -> Descriptor:
             return Descriptor(os.open(file, flags), file)
     except OSError as error:
         raise explained(error, "open(2)", file) from None
-
-
-def _map(fd: int, name: object, mode: str, offset: int, length: int | None, populate: bool) -> Mapping:
-    length = _checked_length(fd, name, offset, length)
-    protection = READ if mode == "r" else READ | WRITE
-    flags = (PRIVATE if mode == "copy" else SHARED) | (POPULATE if populate else 0)
-    try:
-        return _mapping.map_memory(Mapping, fd, length, offset, protection, flags, True, name)
-    except PermissionError as error:
-        if error.errno != errno.EPERM or mode != "r":
-            raise
-    # Before Linux 6.7 what is sealed against writing cannot be mapped shared. Nobody changes it: private is the same.
-    return _mapping.map_memory(Mapping, fd, length, offset, protection, PRIVATE | flags & POPULATE, True, name)
-
-
-def _checked_length(fd: int, name: object, offset: int, length: int | None) -> int:
-    """How many bytes; the kernel would map pages that are not in the file, and end who touches them."""
-    try:
-        found = os.fstat(fd)
-    except OSError as error:
-        raise explained(error, "mmap(2)", name) from None
-    if stat.S_ISREG(found.st_mode):
-        if length is None:
-            length = found.st_size - offset
-        if found.st_size == 0:
-            raise ValueError(f"{name} is empty: no byte of it can be mapped")
-        if length < 1 or offset < 0 or offset + length > found.st_size:
-            raise ValueError(f"bytes {offset}..{offset + length} are not in {name}, which has {found.st_size}")
-    elif not (stat.S_ISCHR(found.st_mode) or stat.S_ISBLK(found.st_mode)):
-        raise failure(errno.ENODEV, "mmap(2)", name)
-    elif length is None:
-        raise ValueError(f"{name} is a device: it has no length of its own, say length_bytes")
-    return length
 
 
 def map_anonymous(
@@ -212,7 +178,7 @@ def map_anonymous(
     of the process the kernel may have promised more than it has (sysctl vm.overcommit_memory); ``reserve=False`` lets
     it promise anything (MAP_NORESERVE).
     """
-    flags = ANONYMOUS | (SHARED if shared else PRIVATE) | (POPULATE if populate else 0)
+    flags = (SHARED if shared else PRIVATE) | (POPULATE if populate else 0)
     flags |= 0 if reserve else NO_RESERVE
     page_size_bytes = _mapping.PAGE_SIZE
     if huge_pages:
@@ -221,9 +187,7 @@ def map_anonymous(
     if size_bytes > MOST_BYTES:
         raise failure(errno.ENOMEM, "mmap(2)", "anonymous")
     # A huge page may be missing although it was promised: to a fork that writes, and without a reservation.
-    return _mapping.map_memory(
-        Mapping, -1, size_bytes, 0, READ | WRITE, flags, bool(huge_pages), "anonymous", page_size_bytes
-    )
+    return _mapping.map_anonymous(size_bytes, flags, bool(huge_pages), page_size_bytes)
 
 
 def _huge(pages: str | bool) -> tuple[int, int]:

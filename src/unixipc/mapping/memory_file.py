@@ -16,17 +16,13 @@ import errno
 import os
 
 from .._call import failure
-from .._fd import Descriptor
 from .._native import mapping as _mapping
 from ._reserve import resize
-from .mapped import map_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Self
-
-    from .mapped import Mapping, Mode
 
 __all__ = ["SEALS", "MemFd"]
 
@@ -34,7 +30,7 @@ SEALS = {"seal": 1, "shrink": 2, "grow": 4, "write": 8, "future_write": 16}
 """What can be forbidden for ever, and the kernel's bit for it."""
 
 
-class MemFd(Descriptor):
+class MemFd(_mapping.Mappable):
     """A file in memory without a name; seals can forbid changes for ever. `MemFd(fd)` takes over a descriptor.
 
     Pass it over a Unix socket, or let children inherit it: who holds it can map it. With ``seal("shrink")`` nobody can
@@ -75,10 +71,6 @@ class MemFd(Descriptor):
         if size_bytes < 0:
             raise ValueError(f"a file has at least 0 bytes, not {size_bytes}")
         resize(self, size_bytes)
-
-    def map(self, mode: Mode = "rw", offset_bytes: int = 0, length_bytes: int | None = None) -> Mapping:
-        """Map its bytes; PermissionError for "rw" if they are sealed against writing. -- mmap(2)"""
-        return map_file(self, mode, offset_bytes, length_bytes)
 
     def seal(self, *seals: str) -> None:
         """Forbid for ever: "write", "grow", "shrink", "future_write" (not through mappings that exist), "seal" (more).

@@ -16,28 +16,25 @@ import stat
 
 from .._call import explained, failure
 from .._creation import checked_mode, create_or_open
-from .._fd import Descriptor, check_kind
+from .._fd import check_kind
+from .._native import mapping as _mapping
 from .._native import posix as _posix
-from ..mapping import map_file
 from ..mapping._reserve import resize
 from ._names import checked_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Literal, Self, TypeVar
-
-    from ..mapping import Mapping
+    from typing import Any, Self, TypeVar
 
     S = TypeVar("S", bound="SharedMemory")
 
 __all__ = ["SharedMemory", "remove_memory"]
 
-READ_WRITE = 0o2
 FOLDER = "/dev/shm"
 """Where the C library keeps them."""
 
 
-class SharedMemory(Descriptor):
+class SharedMemory(_mapping.Mappable):
     """A shared memory object by name ("/name"); `map` makes its bytes appear in this process.
 
     `create` (must not exist), `open` (must), `ensure` (either), `temporary` (gone with its last user);
@@ -64,24 +61,21 @@ class SharedMemory(Descriptor):
         Nobody sees it before it has its size and its memory: it gets its name last.
         """
         path = _path(name)
-        with _unnamed(cls, name, size_bytes, mode) as made:
-            try:
-                _posix.give_name(made, path, name)
-            except FileNotFoundError as error:  # it names the descriptor by its path there
-                raise explained(error, "shm_open(3)", name, "this needs /proc") from None
-            return cls(made.detach(), name)
+        made = _unnamed(cls, name, size_bytes, mode)
+        try:
+            _posix.give_name(made, path, name)
+        except FileNotFoundError as error:  # it names the descriptor by its path there
+            made.close()
+            raise explained(error, "shm_open(3)", name, "this needs /proc") from None
+        except BaseException:
+            made.close()
+            raise
+        return made
 
     @classmethod
     def open(cls, name: str, readonly: bool = False) -> Self:
         """The object of this name. -- shm_open(3)"""
-        _path(name)
-        made: Self = _posix.open_memory(cls, name, (0 if readonly else READ_WRITE) | os.O_NONBLOCK)
-        if not stat.S_ISREG(os.fstat(made.fileno()).st_mode):
-            made.close()
-            raise failure(
-                errno.EINVAL, "shm_open(3)", name, "what has this name in /dev/shm is no shared memory object"
-            )
-        return made
+        return _posix.open_memory(cls, name, readonly)
 
     @classmethod
     def ensure(cls, name: str, size_bytes: int, mode: int = 0o600) -> Self:
@@ -91,8 +85,12 @@ class SharedMemory(Descriptor):
         size 0 in between: open it when they are ready.)
         """
         made = create_or_open(lambda: cls.create(name, size_bytes, mode), lambda: cls.open(name))
-        if made.size_bytes < size_bytes:
+        try:
             there = made.size_bytes
+        except BaseException:
+            made.close()
+            raise
+        if there < size_bytes:
             made.close()
             hint = f"an object of {there} bytes has this name, {size_bytes} were asked for"
             raise failure(errno.EINVAL, "shm_open(3)", name, hint)
@@ -119,14 +117,11 @@ class SharedMemory(Descriptor):
             resize(self, size_bytes)
         except OSError as error:
             if error.errno == errno.ENOSPC:
-                error.add_note("/dev/shm has too little room: df /dev/shm; mount -o remount,size=... /dev/shm")
+                error.add_note(
+                    "/dev/shm has too little room: df /dev/shm; mount -o remount,size=... /dev/shm "
+                    "(a container's size: docker run --shm-size=...)"
+                )
             raise
-
-    def map(
-        self, mode: Literal["r", "rw", "copy"] = "rw", offset_bytes: int = 0, length_bytes: int | None = None
-    ) -> Mapping:
-        """Make its bytes appear in this process. -- mmap(2)"""
-        return map_file(self, mode, offset_bytes, length_bytes)
 
     def remove(self) -> None:
         """Take the name away. -- shm_unlink(3)
@@ -171,13 +166,26 @@ def _unnamed(cls: type[S], name: str | None, size_bytes: int, mode: int) -> S:
     if size_bytes < 1:
         raise failure(errno.EINVAL, "shm_open(3)", name, f"at least 1 byte, not {size_bytes}")
     try:
-        made = cls(os.open(FOLDER, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600), name)
+        fd = os.open(FOLDER, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise explained(error, "shm_open(3)", FOLDER) from None
     try:
-        os.fchmod(made.fileno(), mode)  # whatever the umask is
+        made = cls(fd, name)
+    except BaseException:
+        os.close(fd)
+        raise
+    try:
+        _permit(made, mode)
         made.resize(size_bytes)
     except BaseException:
         made.close()
         raise
     return made
+
+
+def _permit(made: SharedMemory, mode: int) -> None:
+    """These permissions, whatever the umask is."""
+    try:
+        os.fchmod(made.fileno(), mode)
+    except OSError as error:
+        raise explained(error, "fchmod(2)", made.name) from None

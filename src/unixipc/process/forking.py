@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 from .. import _wait
 from .._call import explained
 from .._fd import Descriptor
@@ -41,6 +43,11 @@ def fork(
         return _process.fork_run(target, args, 0, new_group, new_session, -1, Child)
     except BlockingIOError as error:
         raise explained(error, "fork(2)", hint="the limit on processes: RLIMIT_NPROC, cgroup pids.max") from None
+    except OSError as error:
+        if error.errno != errno.ENOMEM or hasattr(error, "__notes__"):
+            raise
+        hint = "the kernel has no memory for another process: cgroup memory.max, sysctl vm.overcommit_memory"
+        raise explained(error, "fork(2)", hint=hint) from None
 
 
 def _fork_with_death_signal(

@@ -34,8 +34,9 @@ def spawn(
     """Start another program; its pidfd and its pid are made in one step. -- clone(2), execve(2)
 
     `stdin`, `stdout`, `stderr`: a descriptor for each, else ours. `descriptors`: more of them, {number there: ours}.
-    Nothing else is inherited. Signal handlers are reset; SIGPIPE is as a C program expects it. Errors come here, not
-    as an exit status: FileNotFoundError, PermissionError, OSError(ENOEXEC) name the program or the folder.
+    Nothing else is inherited. Signal handlers are reset; SIGPIPE is as a C program expects it; the mask is ours, but
+    for what is blocked only because a `SignalStream` reads it. Errors come here, not as an exit status:
+    FileNotFoundError, PermissionError, OSError(ENOEXEC) name the program or the folder.
     """
     words = [_word(word, "an argument") for word in argv]
     if not words or not words[0]:

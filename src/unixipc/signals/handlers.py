@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     Handler: TypeAlias = "Callable[[int, FrameType | None], Any] | int | None"
 
-__all__ = ["Action", "action_of", "handling", "sigaction"]
+__all__ = ["Action", "action_of", "alternate_stack", "handling", "sigaction"]
 
 
 @record
@@ -93,8 +93,10 @@ def sigaction(
     unless `nodefer`; another thread that does not block them may still take them. `restart` (SA_RESTART): C code in a
     system call is not interrupted, and so a Python handler has to wait until the call is over; without it Python's and
     our own calls go on after the handler by themselves (PEP 475). `reset`: once only.
-    `no_child_wait`, `no_child_stop`: of SIGCHLD. ValueError outside of the main thread; OSError(EINVAL) for SIGKILL
-    and SIGSTOP; OSError(EBUSY) for the real-time signal that the library wakes its own threads with.
+    `no_child_wait`, `no_child_stop`: of SIGCHLD. SA_ONSTACK is always set: see `alternate_stack`.
+
+    ValueError outside of the main thread; OSError(EINVAL) for SIGKILL and SIGSTOP; OSError(EBUSY) for the real-time
+    signal that the library wakes its own threads with.
     """
     before = action_of(operator.index(number))
     if isinstance(handler, Action):
@@ -153,3 +155,21 @@ def handling(number: int, handler: Handler, **options: Any) -> Iterator[None]:
         if python is not None and _signal.getsignal(number) is not python:
             _signal.signal(number, python)
         saved.put_back()
+
+
+class alternate_stack(_signals.AlternateStack):
+    """For ``with``: the C handlers of this thread run on a stack of their own. -- sigaltstack(2)
+
+    Python's handlers do not, they run later and like any function. But every C handler that Python and this library
+    install (Python's own, `Counter`'s and `Latch`'s, a stream's) does, and so does ``faulthandler``'s: with it, that of
+    a thread can tell of an overflow of the thread's stack. (For the main thread ``faulthandler`` makes one itself.)
+
+    OSError(ENOMEM) if it is too small or there is no memory; OSError(EPERM) while a handler runs on it, which then
+    keeps it; RuntimeError when entered twice, left in another thread, or while another one is set over it.
+
+    The five fates: **close** (the end of the block) puts back the one from before. **remove**: nothing to remove.
+    **fork**: the child's only thread keeps its own. **exec** ends it. **kill -9**: nothing is left.
+    """
+
+    def __init__(self, size_bytes: int = 1 << 16) -> None:
+        super().__init__(size_bytes)

@@ -57,7 +57,7 @@ class Counter:
 
     @property
     def last_value(self) -> int:
-        """The value that the last signal carried (sigqueue); else 0."""
+        """The value that the last signal carried (sigqueue, a `SignalTimer`); else 0."""
         return self._counting.last_value()
 
     def take(self) -> int:

@@ -12,7 +12,6 @@
 from __future__ import annotations
 
 from .._native import signals as _signals
-from .._record import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,19 +20,15 @@ if TYPE_CHECKING:
 __all__ = ["SignalInfo", "SignalStream", "try_wait_for", "wait_for"]
 
 
-@record
-class SignalInfo:
+class SignalInfo(_signals.SignalRecord):
     """One signal: who sent it (`pid`, `uid`), how (`code`: 0 kill, -1 with a value, above 0 the kernel), what it says.
 
-    `value` is what sigqueue(3) sent, else 0; `status` is the child's exit status or signal, of SIGCHLD, else 0.
+    `value` is what sigqueue(3) or a `SignalTimer` sent, else 0; `status` is the child's exit status or signal, of
+    SIGCHLD, else 0. Of `on_ready`: `fd` and what it is ready for, `band` (POLLIN, ...). Of a `SignalTimer`: its id,
+    `timer`, and how many more expirations it stands for, `overrun`. Frozen; equal if all of it is; picklable.
     """
 
-    signal: int
-    pid: int
-    uid: int
-    code: int
-    value: int
-    status: int
+    __slots__ = ()
 
 
 _signals.use_info_class(SignalInfo)
@@ -53,8 +48,10 @@ class SignalStream(_signals.SignalDescriptor):
     wakes its own threads with; EMFILE, ENFILE; ValueError for none at all, and for what is no signal.
 
     The five fates: **close** puts action and masks back, whichever thread does it; what is pending is delivered then.
-    **remove**: nothing to remove. **fork**: the child reads its own signals from it. **exec** closes it, but the new
-    program starts with the signals blocked. **kill -9**: nothing is left.
+    A thread that was started meanwhile has inherited the block, and keeps it. **remove**: nothing to remove. **fork**:
+    the child reads its own signals from it. **exec** closes it, and the new program starts with the signals blocked;
+    not if `spawn` or a pipeline starts it, which hands on only what you have blocked yourself. **kill -9**: nothing is
+    left.
     """
 
     signals: frozenset[int]

@@ -16,10 +16,11 @@ from .. import _wait
 from .._call import explained
 from .._creation import checked_mode
 from .._native import socket as _socket
+from ..errors import ObjectRemoved
 from . import _socket as shared
 from .address import parse, reachable
 from .fd_passing import Received
-from .stream import bind_name, unlink_if_ours
+from .stream import bind_name, owner_of_name, unlink_if_ours
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ class Datagrams(shared.Sock):
         if mine:
             try:
                 unlink_if_ours(self.address, self._identity)
-            except OSError:
+            except (FileNotFoundError, ObjectRemoved):
                 pass  # taken over or removed by somebody else: no longer ours
 
 
@@ -147,7 +148,7 @@ def bind(
     socket = _socket.new_socket(shared.KINDS["dgram"], str(target))
     try:
         bound, identity = bind_name(socket, target, mode, takeover, timeout, None)
-        return Datagrams(socket.detach(), bound, identity, temporary=temporary)
+        return owner_of_name(Datagrams, socket, bound, identity, temporary)
     except BaseException:
         socket.close()
         raise

@@ -13,15 +13,19 @@ from .._fd import Descriptor
 from .._native import socket as _socket
 from .._native.file import flock_once
 from .._stream import Reading, Writing
+from ..errors import ObjectRemoved
 from . import _socket as shared
 from .address import SUN_PATH_BYTES, Address, by_descriptor, display, open_folder, parse, reachable
 from .credentials import Peer, peer_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from typing import TypeVar
 
     from .address import AddressLike
+
+    S = TypeVar("S")
 
 __all__ = ["Connection", "Listener", "connect", "listen", "pair", "try_connect"]
 
@@ -86,7 +90,11 @@ class Listener(Descriptor):
         super().__init__(fd, str(self.address))
         self._identity = identity
         self._owner = os.getpid() if temporary else None
-        self.use_flag()  # accept(2) has no per-call form
+        try:
+            self.use_flag()  # accept(2) has no per-call form
+        except BaseException:
+            self.detach()  # who gave us the number keeps it
+            raise
 
     @property
     def kind_name(self) -> str:
@@ -119,7 +127,7 @@ class Listener(Descriptor):
         if mine:
             try:
                 unlink_if_ours(self.address, self._identity)
-            except OSError:
+            except (FileNotFoundError, ObjectRemoved):
                 pass  # taken over or removed by somebody else: no longer ours
 
 
@@ -215,10 +223,23 @@ def listen(
         if number == shared.KINDS["seqpacket"]:
             _socket.set_option(socket.fileno(), "pass_credentials", 1, str(target))  # accepted sockets inherit it
         bound, identity = bind_name(socket, target, mode, takeover, timeout, backlog)
-        return Listener(socket.detach(), bound, identity, temporary=temporary)
+        return owner_of_name(Listener, socket, bound, identity, temporary)
     except BaseException:
         socket.close()
         raise
+
+
+def owner_of_name(
+    cls: Callable[..., S], socket: Descriptor, bound: Address, identity: tuple[int, int] | None, temporary: bool
+) -> S:
+    """The bound socket as a `cls`; if that cannot be, its name goes again."""
+    try:
+        made = cls(socket.fileno(), bound, identity, temporary=temporary)
+    except BaseException:
+        unlink_if_ours(bound, identity)
+        raise
+    socket.detach()
+    return made
 
 
 def bind_name(
@@ -288,6 +309,14 @@ def somebody_is_bound(folder: Descriptor, name: str) -> bool:
     return True
 
 
+def _permit(socket: Descriptor, mode: int, target: Address) -> None:
+    """The file gets these permissions less the umask."""
+    try:
+        os.fchmod(socket.fileno(), mode)
+    except OSError as error:
+        raise explained(error, "fchmod(2)", target.path) from None
+
+
 def bind_in_folder(socket: Descriptor, folder: Descriptor, name: str, target: Address, mode: int) -> tuple[int, int]:
     """Bind the path; a long one through the open folder. Never more permissions than asked, at any moment."""
     short = os.fsencode(target.path or "")  # the kernel keeps it: it is what peers answer to, and what `ss` shows
@@ -297,11 +326,11 @@ def bind_in_folder(socket: Descriptor, folder: Descriptor, name: str, target: Ad
     if len(short) > SUN_PATH_BYTES:  # the name alone is too long: bind a short one, then rename
         temporary = f".uipc-{os.urandom(6).hex()}"
         short = by_descriptor(folder, temporary)
-    os.fchmod(socket.fileno(), mode)  # the file gets this less the umask
+    _permit(socket, mode, target)
     _socket.bind(socket.fileno(), short, str(target))
     here = temporary or name
-    found = os.lstat(here, dir_fd=folder.fileno())
     try:
+        found = os.lstat(here, dir_fd=folder.fileno())
         if stat.S_IMODE(found.st_mode) != mode:
             os.chmod(here, mode, dir_fd=folder.fileno())
         if temporary is not None:

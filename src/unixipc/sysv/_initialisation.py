@@ -131,7 +131,7 @@ def _make(cls: type[S], key: int, initial: tuple[int, ...], mode: int) -> S:
         _initialise(made, initial)
     except ObjectRemoved:
         raise
-    except OSError:
+    except BaseException:
         made.remove()
         raise
     return made
@@ -222,5 +222,9 @@ class CreationLock:
             raise
 
     def __exit__(self, *_exception: object) -> None:
-        flock_once(self.namespace.fileno(), LOCK_UN)  # closing would not: a child forked meanwhile has it open too
-        self.namespace.close()
+        try:
+            flock_once(self.namespace.fileno(), LOCK_UN)  # closing would not: a child forked meanwhile has it open too
+        except OSError:
+            pass  # what was made is there, and closing is what is left to do
+        finally:
+            self.namespace.close()

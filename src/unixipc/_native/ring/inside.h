@@ -14,8 +14,9 @@ void uipc_point(const char *name);
 
 #define UIPC_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 
+/* Whatever the position is, it is a place where a record can be. */
 static inline struct uipc_record *uipc_record_at(const struct uipc_ring *ring, uint64_t position) {
-    return (struct uipc_record *)(ring->data + (position & (ring->capacity - 1)));
+    return (struct uipc_record *)(ring->data + (position & (ring->capacity - UIPC_RING_UNIT)));
 }
 
 static inline int uipc_state(uint64_t word) { return word & 0xFF; }

@@ -381,3 +381,13 @@ int uipc_queue_writable(const struct uipc_ring *ring, size_t length) {
     int oldest = state_at_head(ring); /* see make_room */
     return oldest == UIPC_DONE || (oldest == UIPC_READY && ring->when_full == UIPC_DROP_OLDEST);
 }
+
+/* A guess, for who waits: the record in question may be another one by now, or none. */
+uint32_t uipc_ring_in_work(const struct uipc_ring *ring, int reading) {
+    const struct uipc_ring_end *end = &ring->file->receivers;
+    uint64_t at = ring->kind == UIPC_TOPIC ? ring->cursor
+                  : reading                ? uipc_load64(&end->lock.uipc_position)
+                                           : uipc_load64_acquire(&end->head);
+    uint64_t word = uipc_load64(&uipc_record_at(ring, at & ~15ull)->word);
+    return uipc_state(word) == (reading ? UIPC_RESERVED : UIPC_LEASED) ? uipc_length(word) : 0;
+}

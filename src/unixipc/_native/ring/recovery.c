@@ -176,6 +176,7 @@ static void enter_name(struct uipc_ring *ring, int role, int slot) {
 }
 
 int uipc_ring_join(struct uipc_ring *ring, int role) {
+    int result = UIPC_FULL;
     for (int slot = 0; slot < UIPC_RING_MEMBERS; slot++) {
         int number = number_of(role, slot);
         if (lock_byte(ring->fd, F_OFD_SETLK, F_WRLCK, number, 1, NULL) < 0) {
@@ -186,9 +187,11 @@ int uipc_ring_join(struct uipc_ring *ring, int role) {
         }
         UIPC_POINT("join-locked");
         int rc = uipc_load_acquire(&ring->file->member[role][slot].state) ? clear_place(ring, role, slot) : UIPC_OK;
-        if (rc) {
+        if (rc) { /* what was somebody's is cleared by who has the end's lock soon: perhaps another place is free */
             lock_byte(ring->fd, F_OFD_SETLK, F_UNLCK, number, 1, NULL);
-            return rc;
+            if ((result = rc) != UIPC_BUSY)
+                return rc;
+            continue;
         }
         for (uint32_t top = uipc_load_acquire(&ring->file->tally.top[role]); top <= (uint32_t)slot;)
             if (uipc_exchange_if(&ring->file->tally.top[role], &top, slot + 1))
@@ -200,7 +203,7 @@ int uipc_ring_join(struct uipc_ring *ring, int role) {
         uipc_fetch_add(&ring->file->tally.changes, 1);
         return UIPC_OK;
     }
-    return UIPC_FULL;
+    return result;
 }
 
 void uipc_ring_leave(struct uipc_ring *ring) {
@@ -225,7 +228,8 @@ int uipc_ring_any(struct uipc_ring *ring, int role) {
 
 int uipc_ring_use(int fd, int alone) {
     int number = 2 * UIPC_RING_MEMBERS;
-    return lock_byte(fd, F_OFD_SETLK, alone ? F_WRLCK : F_RDLCK, number, 1, NULL) < 0 ? errno : 0;
+    short how = alone < 0 ? F_UNLCK : alone ? F_WRLCK : F_RDLCK;
+    return lock_byte(fd, F_OFD_SETLK, how, number, 1, NULL) < 0 ? errno : 0;
 }
 
 int uipc_ring_is_alive(struct uipc_ring *ring, int role, int slot) {

@@ -60,7 +60,7 @@ int uipc_ring_join(struct uipc_ring *ring, int role);
 void uipc_ring_leave(struct uipc_ring *ring);
 int uipc_ring_look(struct uipc_ring *ring); /* clears up after members that were killed: how many there were */
 int uipc_ring_any(struct uipc_ring *ring, int role); /* somebody else of this role is alive */
-int uipc_ring_use(int fd, int alone); /* temporary ones: note that we have it open; `alone`: nobody else has */
+int uipc_ring_use(int fd, int alone); /* temporary ones: we have it open; 1: and nobody else has; -1: no more */
 uint64_t uipc_ring_used(const struct uipc_ring *ring); /* bytes of the ring that are not free */
 int uipc_ring_is_alive(struct uipc_ring *ring, int role, int slot);
 
@@ -92,6 +92,7 @@ int uipc_topic_readable(const struct uipc_ring *ring);
 /* Waiting: spin while these say no; then prepare, look again, and sleep on the bell's word while it has that value. */
 int uipc_queue_readable(const struct uipc_ring *ring);
 int uipc_queue_writable(const struct uipc_ring *ring, size_t length);
+uint32_t uipc_ring_in_work(const struct uipc_ring *ring, int reading); /* bytes of a message just being copied there */
 uint32_t uipc_bell_prepare(struct uipc_ring_bell *bell);
 void uipc_bell_ring(struct uipc_ring_bell *bell, int most);
 int uipc_ring_wait_for_lock(struct uipc_ring *ring, const struct timespec *deadline); /* after UIPC_BUSY */

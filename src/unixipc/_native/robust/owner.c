@@ -1,6 +1,7 @@
 #include "owner.h"
 
 #include <linux/futex.h>
+#include <sched.h>
 
 #if defined(__x86_64__) || defined(__i386__)
 #define INITIAL_EXEC __attribute__((tls_model("initial-exec"))) /* a load instead of a call */
@@ -18,9 +19,14 @@ struct list_head {
 struct this_thread {
     struct list_head *head; /* NULL: not looked up yet */
     struct uipc_hold *newest;
+    uint64_t number; /* what a new thread finds at the same address is not its own */
     uint32_t id, pid;
+    uint32_t held;
 };
+enum { MOST_TURNS = 1000 };
+
 static _Thread_local INITIAL_EXEC struct this_thread me;
+static uint64_t threads; /* numbers given so far */
 
 static void forget_after_fork(void) { /* the child holds nothing; its list is new, its ids are others */
     for (struct uipc_hold *hold = me.newest; hold; hold = hold->older)
@@ -39,6 +45,7 @@ static int find_list(void) {
         return errno;
     if (head == NULL || length != sizeof *head || head->futex_offset != -(long)UIPC_OWNER_NEXT)
         return ENOSYS;
+    me.number = uipc_add64(&threads, 1) + 1;
     me.id = (uint32_t)syscall(SYS_gettid);
     me.pid = (uint32_t)getpid();
     me.head = head;
@@ -72,12 +79,16 @@ static void push(struct uipc_owner *lock, struct uipc_hold *hold) {
     if (me.newest)
         me.newest->newer = hold;
     me.newest = hold;
-    hold->thread = &me;
+    me.held++;
+    hold->thread = me.number;
+    hold->id = me.id;
+    hold->pid = me.pid;
     hold->lock = lock;
 }
 
-static struct uipc_hold *own_hold_of(uintptr_t node) {
-    for (struct uipc_hold *hold = me.newest; hold; hold = hold->older)
+/* The hold of this node, from `newest` on to older ones; NULL: the node is not ours. */
+static struct uipc_hold *own_hold_of(uintptr_t node, struct uipc_hold *newest) {
+    for (struct uipc_hold *hold = newest; hold; hold = hold->older)
         if (node_of(hold->lock) == (node & ~(uintptr_t)1))
             return hold;
     return NULL;
@@ -87,31 +98,43 @@ static struct uipc_hold *own_hold_of(uintptr_t node) {
  * was behind ours is one of its own mutexes, which may have left the list since. */
 static uintptr_t behind(const struct uipc_hold *hold) {
     uintptr_t known = hold->behind, told = (uintptr_t)hold->lock->next;
-    if (known == told || known == (uintptr_t)me.head || own_hold_of(known))
+#ifdef UIPC_OWNER_NESTED
+    told = known;
+#endif
+    if (known == told || known == (uintptr_t)me.head || own_hold_of(known, hold->older))
         return known;
     return told;
 }
 
+/* Something newer is before us in the list: find it, and let it point to the node behind ours. Its address. */
+static uintptr_t unlink_behind_another(uintptr_t node, uintptr_t next) {
+    uintptr_t at = me.head->first;
+    struct uipc_hold *newest = me.newest; /* of those that we have not passed: both lists are in the same order */
+    for (int most = 4096; most && at && at != (uintptr_t)me.head; most--) {
+        struct uipc_hold *own = own_hold_of(at, newest);
+        if (own)
+            newest = own->older;
+        uintptr_t previous = at & ~(uintptr_t)1;
+        at = own ? behind(own) : *(uintptr_t *)previous;
+        if ((at & ~(uintptr_t)1) == node) {
+            *(uintptr_t *)previous = next;
+            if (own)
+                own->behind = next;
+            return previous;
+        }
+    }
+    return 0;
+}
+
 static void unlink_from(struct uipc_hold *hold) {
-    uintptr_t node = node_of(hold->lock), next = behind(hold), at = me.head->first, previous = (uintptr_t)me.head;
-    if ((at & ~(uintptr_t)1) == node)
+    uintptr_t node = node_of(hold->lock), next = behind(hold), previous = (uintptr_t)me.head;
+    if ((me.head->first & ~(uintptr_t)1) == node)
         me.head->first = next;
     else
-        for (int most = 4096; most; most--) { /* something newer is before us: find it */
-            struct uipc_hold *own = own_hold_of(at);
-            previous = at & ~(uintptr_t)1;
-            at = own ? behind(own) : *(uintptr_t *)previous;
-            if ((at & ~(uintptr_t)1) == node) {
-                *(uintptr_t *)previous = next;
-                if (own)
-                    own->behind = next;
-                break;
-            }
-            if (at == (uintptr_t)me.head || at == 0)
-                break;
-        }
+        previous = unlink_behind_another(node, next);
     order();
-    set_previous(next, previous);
+    if (previous) /* else it was not in the list, and what was behind it may be gone */
+        set_previous(next, previous);
 }
 
 static void pop(struct uipc_hold *hold) {
@@ -122,30 +145,67 @@ static void pop(struct uipc_hold *hold) {
         me.newest = hold->older;
     if (hold->older)
         hold->older->newer = hold->newer;
+    me.held--;
     hold->lock = NULL;
 }
 
-static int held_by_this_thread(const struct uipc_owner *lock) {
+static int is_in_my_list(const struct uipc_owner *lock) {
     for (struct uipc_hold *hold = me.newest; hold; hold = hold->older)
         if (hold->lock == lock)
             return 1;
     return 0;
 }
 
+/* Also if it is mapped once more, at another address: then the ids are ours, and so are the neighbours. (The ids alone
+ * may be those of another pid namespace, where many a process is the first.) */
+int uipc_owner_held_here(const struct uipc_owner *lock) {
+    if ((uipc_load_relaxed(&lock->word) & FUTEX_TID_MASK) != me.id || me.newest == NULL)
+        return 0;
+    if (is_in_my_list(lock))
+        return 1;
+    for (struct uipc_hold *hold = me.newest; hold; hold = hold->older)
+        if (hold->lock->next == lock->next && hold->lock->previous == lock->previous)
+            return uipc_load_relaxed(&lock->pid) == me.pid;
+    return 0;
+}
+
+int uipc_owner_is_in_use(const struct uipc_hold *hold) {
+    if (hold->lock == NULL)
+        return 0;
+    if (hold->thread == me.number)
+        return 1;
+    /* Of another thread. It may be gone; or this is a forked child, and it was never here. */
+    return hold->pid == (uint32_t)getpid() && syscall(SYS_tgkill, hold->pid, hold->id, 0) == 0;
+}
+
+/* The word has no owner, but who can write there can say so of any lock: what is private decides. 0, or an errno. */
+static int refusal(const struct uipc_owner *lock, struct uipc_hold *hold) {
+    if (is_in_my_list(lock))
+        return EDEADLK;
+    if (hold->lock && uipc_owner_is_in_use(hold))
+        return hold->thread == me.number ? EDEADLK : EBUSY;
+    return me.held < UIPC_OWNER_MOST ? 0 : ENOLCK;
+}
+
+static int take_over(struct uipc_owner *lock, struct uipc_hold *hold, uint32_t seen) {
+    push(lock, hold);
+    hold->dead = seen & FUTEX_OWNER_DIED ? uipc_load_relaxed(&lock->pid) : 0;
+    uipc_store_relaxed(&lock->pid, me.pid);
+    return seen & FUTEX_OWNER_DIED ? EOWNERDEAD : 0;
+}
+
 /* One look, and if the word has no owner one attempt to be it; `pending` is set. */
 static int take(struct uipc_owner *lock, struct uipc_hold *hold, uint32_t waiters) {
     uint32_t seen = uipc_load_relaxed(&lock->word);
+    int refused;
     while (!(seen & FUTEX_TID_MASK)) {
         uint32_t wanted = me.id | (seen & FUTEX_WAITERS) | waiters;
-        if (uipc_exchange_if(&lock->word, &seen, wanted)) { /* SYNC owner: what the last owner wrote is seen */
-            push(lock, hold);
-            uipc_store_relaxed(&lock->pid, me.pid);
-            return seen & FUTEX_OWNER_DIED ? EOWNERDEAD : 0;
-        }
+        if ((refused = refusal(lock, hold)))
+            return refused;
+        if (uipc_exchange_if(&lock->word, &seen, wanted)) /* SYNC owner: what the last owner wrote is seen */
+            return take_over(lock, hold, seen);
     }
-    if ((seen & FUTEX_TID_MASK) == me.id && held_by_this_thread(lock))
-        return EDEADLK;
-    return EBUSY;
+    return uipc_owner_held_here(lock) ? EDEADLK : EBUSY;
 }
 
 int uipc_owner_try(struct uipc_owner *lock, struct uipc_hold *hold, int waited) {
@@ -181,15 +241,26 @@ int uipc_owner_sleep(struct uipc_owner *lock, struct uipc_hold *hold, const stru
     set_pending(lock);
     if (note_waiter(lock, &seen))
         uipc_futex_wait(&lock->word, seen, deadline);
-    do {
-        result = take(lock, hold, FUTEX_WAITERS);
-    } while (result == EBUSY && !note_waiter(lock, &seen)); /* whoever took it must wake the others */
+    for (int turn = 0; (result = take(lock, hold, FUTEX_WAITERS)) == EBUSY; turn++) {
+        if (note_waiter(lock, &seen) || turn == MOST_TURNS) /* whoever took it must wake the others */
+            break;
+        sched_yield(); /* free, but the thread that had it by the same hold is still on its way out */
+    }
     order();
     set_pending(NULL);
     return result;
 }
 
-int uipc_owner_is_mine(const struct uipc_hold *hold) { return hold->lock != NULL && hold->thread == &me; }
+int uipc_owner_wait(struct uipc_owner *lock, const struct timespec *deadline) {
+    uint32_t seen;
+    if (note_waiter(lock, &seen))
+        uipc_futex_wait(&lock->word, seen, deadline);
+    return uipc_load_relaxed(&lock->word) & FUTEX_TID_MASK ? EBUSY : 0;
+}
+
+void uipc_owner_pass_on(struct uipc_owner *lock) { uipc_futex_wake(&lock->word, 1); }
+
+int uipc_owner_is_mine(const struct uipc_hold *hold) { return hold->lock != NULL && hold->thread == me.number; }
 
 int uipc_owner_release(struct uipc_hold *hold) {
     struct uipc_owner *lock = hold->lock;
@@ -197,6 +268,7 @@ int uipc_owner_release(struct uipc_hold *hold) {
         return EPERM;
     set_pending(lock);
     pop(hold);
+    uipc_store_relaxed(&lock->pid, 0);
     order();
     uint32_t was = uipc_exchange(&lock->word, 0); /* SYNC owner: what we wrote is seen by the next one */
     if (was & FUTEX_WAITERS)

@@ -122,15 +122,15 @@ def _obtained(name: str, flags: int, mode: int) -> tuple[Descriptor, bool]:
     """(the memory, whether we made it). O_CREAT in two steps, because the kernel does not say what it did."""
     with OBTAINING:
         if not flags & O_CREAT:
-            return _posix.open_memory(Descriptor, name, flags), False
+            return _posix.open_any_memory(Descriptor, name, flags), False
         given = mode_to_give(mode)
 
         def create() -> tuple[Descriptor, bool]:
-            return _posix.open_memory(Descriptor, name, flags | O_EXCL, given), True
+            return _posix.open_any_memory(Descriptor, name, flags | O_EXCL, given), True
 
         if flags & O_EXCL:
             return create()
-        return create_or_open(create, lambda: (_posix.open_memory(Descriptor, name, flags & ~O_CREAT), False))
+        return create_or_open(create, lambda: (_posix.open_any_memory(Descriptor, name, flags & ~O_CREAT), False))
 
 
 def _size_new(memory: Descriptor, name: str, size: int, made: bool) -> None:

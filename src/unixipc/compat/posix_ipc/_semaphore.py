@@ -127,7 +127,22 @@ def _obtained(name: str, flags: int, mode: int, value: int) -> _posix.SemaphoreC
         def create() -> _posix.SemaphoreCalls:
             return _posix.open_semaphore(kind, word, O_CREX, given, value)
 
-        return create() if flags & O_EXCL else create_or_open(create, lambda: _posix.open_semaphore(kind, word))
+        if flags & O_EXCL:
+            return create()
+        try:
+            return create_or_open(create, lambda: _posix.open_semaphore(kind, word))
+        except OSError as error:
+            if error.errno != EINVAL:
+                raise
+            return _there_or(error, word)
+
+
+def _there_or(impossible: OSError, word: str) -> _posix.SemaphoreCalls:
+    """The semaphore that has the name: a value that none can have matters only where one is made."""
+    try:
+        return _posix.open_semaphore(_posix.SemaphoreCalls, word)
+    except FileNotFoundError:
+        raise impossible from None
 
 
 def _word(name: str) -> str:

@@ -13,7 +13,7 @@ thread of its own), `ASYNCIO` or `TRIO` (awaitable ones)::
 
 from .closables import ClosableContract
 from .forms import ASYNCIO, FORMS, SYNC, TRIO, Form
-from .locks import LockContract
+from .locks import LockContract, OwnThread
 from .messages import MessageContract
 from .streams import StreamContract
 
@@ -26,5 +26,6 @@ __all__ = [
     "Form",
     "LockContract",
     "MessageContract",
+    "OwnThread",
     "StreamContract",
 ]

@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import anyio
 
 from .forms import PATIENCE_SECONDS, Form
 
-__all__ = ["LockContract"]
+__all__ = ["LockContract", "OwnThread"]
+
+
+class OwnThread:
+    """A handle whose calls are all made by one thread of its own: an owner, where locks belong to threads."""
+
+    def __init__(self, handle: Any) -> None:
+        self.handle = handle
+        self._thread = ThreadPoolExecutor(1)
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        method = getattr(self.handle, name)
+        return lambda *args, **named: self._thread.submit(method, *args, **named).result()
+
+    def close(self) -> None:
+        """Close the handle, and end the thread."""
+        self._thread.submit(self.handle.close).result()
+        self._thread.shutdown()
 
 
 class LockContract:
