@@ -15,7 +15,20 @@ from itertools import chain, cycle, islice, repeat
 from unixipc import channel
 
 from . import harness
-from .channel_ways import ALL, Call, Cloudtoid, CloudtoidSpinning, FasterFifo, Membridge, Ours, Pipe, SimpleQueue, Way
+from .channel_ways import (
+    ALL,
+    Call,
+    Cloudtoid,
+    CloudtoidSpinning,
+    FasterFifo,
+    Iceoryx2,
+    Membridge,
+    Ours,
+    Pipe,
+    SimpleQueue,
+    TopicWay,
+    Way,
+)
 from .harness import CONSUMER, PRODUCER, Case, Effort, Report, Row, Target
 
 MEBIBYTE = 1 << 20
@@ -23,8 +36,9 @@ OURS = Ours.name
 MANY, IN_PLACE = "unixipc send_many, receive_many", "unixipc reserve, peek"
 HYBRID, FUTEX = "C ring-hybrid", "C ring-futex"
 MANNERS = ("spin", "futex", "hybrid")
-SENDERS, BATCH, LONGEST_S = 4, 500, 20
+SENDERS, BATCH, LONGEST_S = 4, 500, 10
 LOST = float("nan")
+given_up: set[str] = set()  # peers that have lost messages once
 Loop = Callable[[Call, Iterable[bytes]], object]
 Take = Callable[[Call, int], "bytes | None"]
 
@@ -132,6 +146,26 @@ def several_senders(cls: type[Way], size: int, count: int, capacity: int) -> flo
     return SENDERS * count * 1e9 / taken_ns
 
 
+def to_two(cls: type[Way], size: int, count: int, capacity: int) -> float:
+    """Messages a second to two subscribers on one CPU, both of which get all of them."""
+    way, last = cls(size, count, capacity), last_of(size, count)
+
+    def publisher(start: Callable[[], None]) -> None:
+        send = way.sender()
+        start()
+        send_all(send, numbered(size, count))
+        way.finish()
+
+    def subscriber(start: Callable[[], None]) -> None:
+        receive = way.receiver()
+        start()
+        check((repeat_receive if way.receive_must_be_repeated else receive_all)(receive, count), last)
+        way.finish()
+
+    sides = [(publisher, PRODUCER), (subscriber, CONSUMER)]
+    return count * 1e9 / guarded(way, lambda: harness.several_processes(sides, subscriber, CONSUMER))
+
+
 def round_trip(cls: type[Way], count: int, cpus: tuple[int, int]) -> float:
     """Microseconds for 64 bytes there and back."""
     data, warm, ways = b"x" * 64, count // 10, [cls(64, 2 * count, 65536) for _ in range(2)]
@@ -183,6 +217,9 @@ def guarded(way: Way, run: Callable[[], float], taken: Callable[[], float] | Non
     def late(_number: int, _frame: object) -> None:
         raise RuntimeError(f"nothing came any more within {LONGEST_S} s")
 
+    if way.name in given_up:
+        way.close()
+        return LOST
     before = signal.signal(signal.SIGALRM, late)
     signal.alarm(LONGEST_S)
     try:
@@ -192,6 +229,7 @@ def guarded(way: Way, run: Callable[[], float], taken: Callable[[], float] | Non
         if way.kind == "ours":
             raise
         print(f"{way.name}: {error}", file=sys.stderr)
+        given_up.add(way.name)
         return LOST
     finally:
         signal.alarm(0)
@@ -212,6 +250,7 @@ def case(cls: type[Way], measure: Callable[..., float], count: int, **words: obj
 
 def complete(rows: list[Row]) -> tuple[list[Row], list[str]]:
     """Without those that lost messages; and who they are."""
+    given_up.clear()
     lost = [row for row in rows if any(value != value for value in row.values)]
     return [row for row in rows if row not in lost], [f"{row.name}: lost messages, or stopped" for row in lost]
 
@@ -311,6 +350,14 @@ def many_senders(effort: Effort) -> Report:
     return report
 
 
+def topics(effort: Effort) -> Report:
+    n = effort.n(40_000)
+    cases = [case(cls, to_two, n, size=64, capacity=MEBIBYTE) for cls in (TopicWay, Iceoryx2)]
+    rows, notes = complete(harness.interleave(cases, effort, 3))
+    title = "64 B to two subscribers on one CPU, the publisher on another"
+    return Report("channel", title, "1/s", rows, TopicWay.name, notes=notes)
+
+
 def processor_time(wait: Callable[[float], object], seconds: float) -> float:
     """Percent of a processor that somebody takes who waits and gets nothing."""
 
@@ -358,6 +405,7 @@ def run(effort: Effort) -> list[Report]:
         in_place(effort),
         *round_trips(effort),
         many_senders(effort),
+        topics(effort),
         idle(effort),
     ]
 

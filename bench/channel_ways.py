@@ -7,8 +7,11 @@ that waits, or one that has to be repeated until it is true (or not None): the l
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
+from glob import glob
 from typing import Any, ClassVar
 
 from unixipc import channel
@@ -49,7 +52,7 @@ class Way:
         raise NotImplementedError
 
     def finish(self) -> None:
-        """In the sender, behind its last message."""
+        """Behind the last message: in the sender, and in every subscriber of a topic."""
 
     def close(self) -> None:
         """In the parent, when both are done."""
@@ -74,7 +77,7 @@ class Ours(Way):
 
 
 class Pipe(Way):
-    name, kind, slow = "multiprocessing.Pipe", "stdlib", 4
+    name, kind, slow = "multiprocessing.Pipe", "stdlib", 8
 
     def make(self) -> None:
         from multiprocessing import Pipe as make_pipe
@@ -93,7 +96,7 @@ class Pipe(Way):
 
 
 class SimpleQueue(Way):
-    name, kind, slow = "multiprocessing.SimpleQueue", "stdlib", 8
+    name, kind, slow = "multiprocessing.SimpleQueue", "stdlib", 16
 
     def make(self) -> None:
         from multiprocessing import SimpleQueue as Make
@@ -111,7 +114,7 @@ class SimpleQueue(Way):
 
 
 class FeederQueue(SimpleQueue):
-    name, slow = "multiprocessing.Queue", 8
+    name, slow = "multiprocessing.Queue", 16
 
     def make(self) -> None:
         from multiprocessing import Queue as make_queue
@@ -127,7 +130,7 @@ class FeederQueue(SimpleQueue):
 
 
 class Zmq(Way):
-    name, needs, slow = "pyzmq PUSH/PULL ipc", "zmq", 4
+    name, needs, slow = "pyzmq PUSH/PULL ipc", "zmq", 8
 
     def make(self) -> None:
         self.folder = tempfile.TemporaryDirectory()
@@ -159,7 +162,7 @@ class Zmq(Way):
 
 
 class FasterFifo(Way):
-    name, needs, slow = "faster-fifo", "faster_fifo", 4
+    name, needs, slow = "faster-fifo", "faster_fifo", 8
 
     def make(self) -> None:
         import faster_fifo
@@ -270,6 +273,96 @@ class Kickmsg(Way):
 
     def close(self) -> None:
         self.region.unlink()
+
+
+class TopicWay(Way):
+    """A topic whose publisher waits for every subscriber."""
+
+    name, kind = "unixipc Topic", "ours"
+
+    def make(self) -> None:
+        self.topic = channel.Topic.anonymous(self.capacity)
+
+    def sender(self) -> Call:
+        self.end = self.topic.publisher()
+        return self.end.send
+
+    def receiver(self) -> Call:
+        self.end = self.topic.subscriber()
+        return self.end.receive
+
+    def close(self) -> None:
+        self.topic.close()
+
+
+class Iceoryx2(Way):
+    """Its publisher waits for subscribers that are slow; who receives has to ask again and again."""
+
+    name, needs, slow = "iceoryx2, spinning", "iceoryx2", 20
+    receive_must_be_repeated, blocks = True, False
+
+    def make(self) -> None:
+        self.path, self.before = f"unixipc-bench-{os.urandom(6).hex()}", self._files()
+
+    def _files(self) -> set[str]:
+        return {name for place in ("/dev/shm/iox2_*", "/tmp/iceoryx2") for name in glob(place)}
+
+    def _service(self) -> Any:
+        import ctypes
+
+        import iceoryx2
+
+        iceoryx2.set_log_level(iceoryx2.LogLevel.Fatal)
+        self.node = iceoryx2.NodeBuilder.new().create(iceoryx2.ServiceType.Ipc)
+        name = iceoryx2.ServiceName.new(self.path)
+        service = self.node.service_builder(name).publish_subscribe(iceoryx2.Slice[ctypes.c_uint8])
+        return service.subscriber_max_buffer_size(1024).enable_safe_overflow(False).open_or_create()
+
+    def sender(self) -> Call:
+        import iceoryx2
+
+        self.service = self._service()
+        builder = self.service.publisher_builder().initial_max_slice_len(self.size)
+        self.end = builder.backpressure_strategy(iceoryx2.BackpressureStrategy.RetryUntilDelivered).create()
+        loan, size = self.end.loan_slice_uninit, self.size
+        from ctypes import memmove
+
+        def send(data: bytes) -> None:
+            sample = loan(size)
+            memmove(sample.payload().data_ptr, data, size)
+            sample.assume_init().send()
+
+        return send
+
+    def receiver(self) -> Call:
+        from ctypes import string_at
+
+        self.service = self._service()
+        self.end = self.service.subscriber_builder().create()
+        receive, size = self.end.receive, self.size
+
+        def take() -> bytes | None:
+            sample = receive()
+            if sample is None:
+                return None
+            data = string_at(sample.payload().data_ptr, size)
+            sample.delete()
+            return data
+
+        return take
+
+    def finish(self) -> None:
+        for each in (self.end, self.service, self.node):
+            getattr(each, "delete", int)()
+
+    def close(self) -> None:
+        """It leaves some files behind."""
+        for name in self._files() - self.before:
+            if os.path.isdir(name):
+                shutil.rmtree(name, ignore_errors=True)
+            else:
+                with suppress(FileNotFoundError):
+                    os.unlink(name)
 
 
 ALL: tuple[type[Way], ...] = (

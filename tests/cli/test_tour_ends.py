@@ -26,6 +26,9 @@ WITHOUT_END = (
     carriers.MappedFile,
     carriers.PosixQueue,
     carriers.PosixMemory,
+    carriers.ChannelQueue,
+    carriers.ChannelInPlace,
+    carriers.ChannelTopic,
 )
 """Mechanisms that have no end of the stream: the carrier itself sees to it that nobody waits for ever."""
 

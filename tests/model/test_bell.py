@@ -20,7 +20,7 @@ def test_nobody_sleeps_beside_a_message(tmp_path, options):
 
 
 @pytest.mark.deep
-@pytest.mark.parametrize("options", ["TURNS=3 THIEF", "TURNS=3 KILLS", "SLEEPERS=1 EACH=4 TURNS=6"])
+@pytest.mark.parametrize("options", ["TURNS=2 THIEF", "TURNS=3 THIEF", "TURNS=3 KILLS", "SLEEPERS=1 EACH=4 TURNS=6"])
 def test_nobody_who_looks_more_often_sleeps_beside_a_message(tmp_path, options):
     prove(tmp_path, BELL, options, at_least_states=1_000_000)
 

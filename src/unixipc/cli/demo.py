@@ -1,4 +1,4 @@
-"""``ipc demo NAME``: our twins of the programs of Beej's Guide to Unix IPC, and more. Their sources are in `examples`."""
+"""``ipc demo NAME``: our twins of the programs of Beej's Guide to Unix IPC, and more: the folder `examples`."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _complete(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> 
 @click.option("--list", "as_list", is_flag=True, help="List the programs, a line each.")
 @click.option("--source", is_flag=True, help="Print the program instead of running it.")
 def demo(name: str | None, args: tuple[str, ...], as_list: bool, source: bool) -> None:
-    """Run our twin of a program of Beej's Guide to Unix IPC, or another example, with its ARGS; without NAME, list them.
+    """Run our twin of a program of Beej's Guide to Unix IPC, or another example. Without NAME, list them.
 
     speak and tick, kirk and spock, echos and echoc are pairs: run them in two terminals.
     """

@@ -8,7 +8,7 @@ from importlib import import_module
 import click
 
 from .. import __version__
-from .main import INTERRUPTED, OUTPUT_CLOSED, drop_output, explain
+from .main import INTERRUPTED, OUTPUT_CLOSED, TIME_IS_UP, drop_output, explain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +19,16 @@ VERBS = {
     "completion": "Print the line that sets up tab completion for your shell.",
     "demo": "Run our twin of a program of Beej's Guide to Unix IPC.",
     "doctor": "Is this machine fit? Limits, shared memory, namespaces, the kernel: what needs attention, with the fix.",
+    "ipcrm": "Remove System V objects, spelled as for ipcrm(1).",
+    "ipcs": "List System V objects, spelled as for ipcs(1).",
     "lock": "Run a command while a file is locked, as flock(1) does; or tell who holds it.",
+    "mk": "Make a queue, semaphore, shared memory, FIFO, channel or topic; its address is printed.",
+    "recv": "Print the messages that come to an address.",
+    "rm": "Remove exactly the objects of these addresses.",
+    "sem": "A semaphore: its value, acquire, release, or run a command while it is held.",
+    "send": "Send lines, files or blocks to an address.",
+    "shm": "Shared memory: read, write or dump its bytes.",
+    "sig": "Signals: send with a value, wait for them, what a process does with them, the table of all.",
     "tour": "Carry real files over every mechanism, verify them, and kill the sender half-way.",
 }
 """Each verb's module and its line in the help: listing them imports none of them."""
@@ -56,6 +65,9 @@ class Verbs(click.Group):
         except BrokenPipeError:  # not ours (that is PeerGone): Python's own stdout
             drop_output()
             ctx.exit(OUTPUT_CLOSED)
+        except TimeoutError as error:
+            click.echo(f"ipc: {explain(error)}", err=True)
+            ctx.exit(TIME_IS_UP)
         except (OSError, ValueError, EOFError) as error:
             click.echo(f"ipc: {explain(error)}", err=True)
             ctx.exit(1)

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 
 import click
 
-from ..process import Exited
 from .main import explain
+from .running import run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..locks import FileLock, Holder, RecordLock
-    from ..process import Child
 
     Lock = FileLock | RecordLock
-
-NOT_FOUND, NOT_A_PROGRAM = 127, 126
 
 
 class Range(click.ParamType[tuple[int, int]]):
@@ -65,7 +61,8 @@ def lock(
         sys.exit(_show(made, conflict, as_json))
     if not _acquired(made, 0 if nonblock else timeout):
         sys.exit(conflict)
-    sys.exit(_run(made, list(command)))
+    # It inherits the opening: should we be killed, the lock is held until the command has ended, as with flock(1).
+    sys.exit(run("lock", command, {made.fileno(): made}))
 
 
 def _make(file: str, span: tuple[int, int] | None, shared: bool, create: bool) -> Lock:
@@ -84,28 +81,6 @@ def _acquired(made: Lock, timeout: float | None) -> bool:
         click.echo(f"ipc lock: {explain(error)}", err=True)
         return False
     return True
-
-
-def _run(made: Lock, command: list[str]) -> int:
-    """The command's exit status, as a shell would say it.
-
-    It inherits the opening: should we be killed, the lock is held until the command has ended, as with flock(1).
-    """
-    from ..process import spawn
-
-    signal.signal(signal.SIGINT, lambda _number, _frame: None)  # Ctrl-C is the command's business
-    try:
-        child = spawn(command, descriptors={made.fileno(): made})
-    except OSError as error:
-        click.echo(f"ipc lock: {explain(error)}", err=True)
-        return NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_A_PROGRAM
-    with child:
-        return _status(child)
-
-
-def _status(child: Child) -> int:
-    ended = child.wait()
-    return ended.code if isinstance(ended, Exited) else 128 + ended.signal
 
 
 def _show(made: Lock, conflict: int, as_json: bool) -> int:

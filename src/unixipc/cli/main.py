@@ -1,14 +1,15 @@
 """Where `ipc` begins, and where every error ends: one clear line on stderr and an exit status.
 
-======= =======================================================
+======= =================================================================
 status  meaning
-======= =======================================================
+======= =================================================================
 0       all is well
 1       something was not as it must be; an error
 2       the command was not understood, or is not installed
+124     the time was up, as timeout(1) says (`ipc lock`: 1, as flock(1))
 130     Ctrl-C
 141     whoever read our output has left (as SIGPIPE would say)
-======= =======================================================
+======= =================================================================
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 NEEDED = ("click", "rich")
-INTERRUPTED, OUTPUT_CLOSED = 130, 141
+TIME_IS_UP, INTERRUPTED, OUTPUT_CLOSED = 124, 130, 141
 
 
 def run() -> NoReturn:
@@ -43,6 +44,8 @@ def _run(words: list[str]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) != signal.SIG_IGN:  # as nohup and background jobs want it
             signal.signal(number, leaving)
+    if "_IPC_COMPLETE" in os.environ:
+        from . import completion  # noqa: F401 (bash needs more than click has)
     from .group import ipc
 
     ipc.main(words, prog_name="ipc")  # ends with SystemExit

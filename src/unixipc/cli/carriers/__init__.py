@@ -8,6 +8,7 @@ mean that the end of the stream never comes. `remove` (in the parent, at the end
 from __future__ import annotations
 
 from .carrier import Carrier
+from .channels import ChannelInPlace, ChannelQueue, ChannelTopic
 from .locked import LockedFile
 from .mapped import MappedFile, SignalValues
 from .pipes import NamedPipe, PacketPipe, Pipe, SplicedPipe, ThroughProgram
@@ -18,6 +19,9 @@ from .unix_sockets import DatagramSocket, DescriptorPassing, PacketSocket, Strea
 __all__ = [
     "CARRIERS",
     "Carrier",
+    "ChannelInPlace",
+    "ChannelQueue",
+    "ChannelTopic",
     "DatagramSocket",
     "DescriptorPassing",
     "LockedFile",
@@ -54,6 +58,9 @@ CARRIERS: dict[str, type[Carrier]] = {
         PacketSocket,
         DatagramSocket,
         DescriptorPassing,
+        ChannelQueue,
+        ChannelInPlace,
+        ChannelTopic,
         ThroughProgram,
     )
 }

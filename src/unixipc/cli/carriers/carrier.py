@@ -79,14 +79,18 @@ class Carrier:
             size -= got
             yield got
 
-    def receive_body(self, size: int) -> Iterator[bytes]:
-        """The pieces of a body of `size` bytes."""
+    def receive_body(self, size: int) -> Iterator[bytes | memoryview]:
+        """The pieces of a body of `size` bytes. Each is valid until the next one is asked for."""
         while size > 0:
             piece = self.receive()
             size -= len(piece)
             yield piece
-        if size:
-            raise LayoutError("end of a body", 0, size)
+        self.check_end(size)
+
+    def check_end(self, left: int) -> None:
+        """LayoutError if the pieces of a body were more than the body."""
+        if left:
+            raise LayoutError("end of a body", 0, left)
 
     def close(self) -> None:
         """Close everything that is open in this process."""

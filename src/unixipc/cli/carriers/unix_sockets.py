@@ -125,7 +125,7 @@ class DescriptorPassing(PacketSocket):
         self.connection.send(b"file", [file], timeout=PATIENCE_S)
         yield size
 
-    def receive_body(self, size: int) -> Iterator[bytes]:  # noqa: D102
+    def receive_body(self, size: int) -> Iterator[bytes | memoryview]:  # noqa: D102
         self.messages += 1
         with self.take(1) as received:
             if len(received.descriptors) != 1:
