@@ -6,7 +6,7 @@ import errno
 import os
 import sys
 
-from ... import channel, features
+from ... import features
 from ._finding import CAP_SYS_PTRACE, Finding, attempt, has_capability, own_status, setting, sysctl, version_in
 from ._mounts import covering, mounts
 
@@ -25,8 +25,13 @@ WITHOUT = {
     "pipe_nowait": "a pipe's end is made non-blocking, for whoever shares it too",
     "peer_pidfd": "a socket's peer.pidfd is None",
     "pass_pidfd": "setting a socket's pass_pidfd fails",
-    "futex_waitv": "each task that waits for a word has a thread",
+    "leases": "no Lease can be acquired",
+    "robust_list": "nothing of `robust` works, and no channel",
+    "futex_waitv": "a channel cannot be awaited (aio): ENOSYS",
 }
+
+
+FIXES = {"leases": setting("fs.leases-enable", 1), "robust_list": "a 64-bit Python on glibc"}
 
 
 def kernel() -> Iterator[Finding]:
@@ -49,6 +54,8 @@ def _feature(name: str, release: str) -> Finding:
     if version_in(release) < version_in(since):
         return Finding("kernel", name, "no", "", None, status, missing, f"a kernel as new: {since.partition(':')[0]}")
     status = "bad" if name in NEEDED else "warn"
+    if name in FIXES:  # no matter of the kernel's age
+        return Finding("kernel", name, "no", "", None, status, missing, FIXES[name])
     why = f"this kernel should have it, but something refuses it: {missing}"
     return Finding("kernel", name, "refused", "", None, status, why, PROFILE)
 
@@ -135,14 +142,9 @@ def _robust_list() -> Finding:
         value = os.confstr("CS_GNU_LIBC_VERSION") or "unknown"
     except (ValueError, OSError):
         value = "not glibc"
-    try:
-        with channel.Queue.anonymous(4096) as queue, queue.sender() as sender:
-            sender.try_send(b"")
-    except OSError as error:
-        if error.errno != errno.ENOSYS:
-            raise
-        why = f"channels and robust locks cannot be used: {'; '.join(getattr(error, '__notes__', [str(error)]))}"
-        return Finding("libc", "C library", value, "", None, "bad", why, "glibc or musl")
+    if reason := features.why_not("robust_list"):
+        why = f"channels and robust locks cannot be used: {reason}"
+        return Finding("libc", "C library", value, "", None, "bad", why, FIXES["robust_list"])
     why = "its list of robust locks is known: a channel's locks are freed when their holder is killed"
     return Finding("libc", "C library", value, "", None, "ok", why, "")
 
