@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from unixipc import Exited, Killed, fork, inspector, pipe, sysv
-from unixipc.inspector import procfs, system_v
+from unixipc.inspector import calls, leftovers, procfs
 
 pytestmark = pytest.mark.usefixtures("own_ipc_namespace")
 
@@ -19,7 +19,7 @@ WAIT = 20
 
 def orphan(thing):
     """The row of this object; None if it is not listed."""
-    kinds = {sysv.MessageQueue: "queue", sysv.SemaphoreSet: "semaphore set", sysv.SharedMemory: "segment"}
+    kinds = {sysv.MessageQueue: "sysv-queue", sysv.SemaphoreSet: "sysv-set", sysv.SharedMemory: "sysv-segment"}
     rows = [row for row in inspector.orphans() if (row.kind, row.id) == (kinds[type(thing)], thing.id)]
     assert len(rows) <= 1
     return rows[0] if rows else None
@@ -86,11 +86,11 @@ def test_N06_a_queue_that_somebody_waits_in_is_not_listed(doing):
         with fork(*waiting) as child:
             if "syscall" not in os.listdir(f"/proc/{child.pid}"):
                 pytest.skip("this kernel does not show what a process waits in")
-            calls = system_v.QUEUE_CALLS.get(os.uname().machine)
-            if calls is None:
+            numbers = calls.QUEUE_CALLS.get(os.uname().machine)
+            if numbers is None:
                 assert orphan(queue).certainty == "possible"
             else:
-                wait_until(lambda: any(call in calls for call, _ in procfs.calls_of(child.pid)))
+                wait_until(lambda: any(call in numbers for call, _ in procfs.calls_of(child.pid)))
                 assert orphan(queue) is None
             child.kill()
             child.wait(WAIT)
@@ -121,7 +121,7 @@ def test_N06_only_unseen_processes_that_the_permissions_let_in_are_a_doubt(mode)
         in_a_child(as_nobody, send_to_a_new_queue(mode, tell))
         queue_id = int(told.read(20))
     with removed_at_the_end(sysv.MessageQueue(queue_id)) as queue:
-        _, unseen = system_v._queues_waited_in()
+        _, unseen = leftovers._queues_waited_in(procfs.snapshot())
         doubtful = unseen is None or (unseen and mode == 0o666) or 65534 in unseen
         row = orphan(queue)
         assert row.owner_uid == 65534
@@ -206,7 +206,7 @@ def test_N06_a_segment_that_a_killed_process_left_is_likely_an_orphan():
     with removed_at_the_end(made) as memory:
         row, pid = orphan(memory), child.pid
         assert row.why == f"nobody has it attached, creator {pid} has ended, last user {pid} has ended"
-        assert row.certainty == "likely"
+        assert row.certainty == "sure"
         with fork(lambda: memory.attach() and os.read(0, 0) is None) as user:  # attached, and gone without detaching
             user.wait(WAIT)
         assert f"last user {user.pid} has ended" in orphan(memory).why
