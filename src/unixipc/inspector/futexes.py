@@ -58,7 +58,7 @@ def _shared(scene: Scene, pid: int, address: int, which: Identity, mapped: Mappe
     offset = address - mapped.start + mapped.offset
     if which in scene.channels:
         return _in_channel(scene, pid, address, offset, scene.channels[which])
-    path = mapped.path.removesuffix(" (deleted)")
+    path = f"/dev/shm/{scene.names[which]}" if which in scene.names else mapped.path.removesuffix(" (deleted)")
     owner = _owner(scene, pid, address, which)
     enders = owner or scene.enders(_others(scene, pid, which), "has it mapped", False)
     if path.startswith("/dev/shm/sem."):

@@ -130,10 +130,11 @@ def queue_rows(seen: Snapshot) -> list[QueueRow]:
 
     Without a mounted /dev/mqueue, root sees all through a mount of its own that nobody else sees.
     """
-    rows = {}
-    for name, path, found in [*_named_queues(), *_opened_queues(seen)]:
-        if name not in rows:
-            rows[name] = _queue_row(name, path, found, seen)
+    rows: dict[str, QueueRow] = {}
+    for found in (_named_queues(), _opened_queues(seen)):
+        for name, path, status in found:  # the path is good for as long as the generator stands there
+            if name not in rows:
+                rows[name] = _queue_row(name, path, status, seen)
     return [rows[name] for name in sorted(rows)]
 
 

@@ -210,7 +210,7 @@ def ends(raw: Iterable[RawEnd]) -> tuple[End, ...]:
 def _shared_mappings(pid: int) -> Iterator[tuple[Identity, Mapped]]:
     for line in (_bytes_of(f"/proc/{pid}/maps") or b"").splitlines():
         words = line.split(None, 5)
-        if words[1][3:4] == b"s" and words[4] != b"0":
+        if words[1][3:4] == b"s" and (words[4] != b"0" or b"/SYSV" in line):  # the first segment has id 0
             start, end = (int(each, 16) for each in words[0].split(b"-"))
             major, minor = (int(each, 16) for each in words[3].split(b":"))
             path = os.fsdecode(words[5]) if len(words) > 5 else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 
 from .._record import record
-from . import channels, locks, sockets, system_v
+from . import channels, locks, posix, sockets, system_v
 from .procfs import Mapped, info_of
 
 TYPE_CHECKING = False
@@ -92,6 +92,11 @@ class Scene:
     def channels(self) -> dict[Identity, ChannelRow | TopicRow]:
         """Every channel and topic by its file."""
         return channels.by_file(self.seen)
+
+    @cached_property
+    def names(self) -> dict[Identity, str]:
+        """What is in /dev/shm, by the file; who has made it may have it mapped under another name."""
+        return {(found.st_dev, found.st_ino): name for name, found in posix.files()}
 
     @cached_property
     def mappings(self) -> dict[int, list[tuple[Identity, Mapped]]]:
