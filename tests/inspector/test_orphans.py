@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import shutil
 import signal
+import subprocess
+import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
-from unixipc import Exited, Killed, fork, inspector, pipe, sysv
+from unixipc import Exited, Killed, channel, fork, inspector, pipe, posix, sysv
 from unixipc.inspector import calls, leftovers, procfs
 
 pytestmark = pytest.mark.usefixtures("own_ipc_namespace")
@@ -259,3 +263,102 @@ def test_N07_what_is_used_counts_what_there_is():
     assert more == {"queues": 1, "sets": 1, "semaphores": 3, "segments": 1, "memory_pages": 2}
     assert used() == before
     assert all(before[name] is None for name in before.keys() - more.keys())
+
+
+# every other kind: dead ones are listed, with how sure it is; live ones are not ---------------------------------------
+
+
+def left_over(kind, name):
+    """(why, certainty) of this object; None if it is not listed."""
+    rows = [row for row in inspector.orphans() if (row.kind, row.id) == (kind, name)]
+    assert len(rows) <= 1
+    return (rows[0].why, rows[0].certainty) if rows else None
+
+
+def leave_a_channel(make):
+    """Become a member, and be killed."""
+    with fork(lambda: (make(), os.kill(os.getpid(), signal.SIGKILL))) as child:
+        child.wait(WAIT)
+        return child.pid
+
+
+@contextmanager
+def a_channel(made):
+    try:
+        with made:
+            yield made
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(f"/dev/shm/unixipc.channel.{made.name}")
+
+
+def test_N06_a_temporary_channel_that_its_last_user_was_killed_with_is_surely_an_orphan():
+    leave_a_channel(lambda: channel.Queue.temporary("left").receiver())
+    try:
+        why, certainty = left_over("channel", "left")
+        assert certainty == "sure" and "held by nobody" in why
+    finally:
+        os.unlink("/dev/shm/unixipc.channel.left")
+    with channel.Queue.temporary("in-use"):
+        assert left_over("channel", "in-use") is None
+
+
+@pytest.mark.parametrize("kind", [channel.Queue, channel.Topic])
+def test_N06_a_channel_with_dead_members_and_nothing_in_it_is_surely_an_orphan(kind):
+    with a_channel(kind.create("left")):
+        role = "receiver" if kind is channel.Queue else "subscriber"
+        pid = leave_a_channel(lambda: getattr(kind.open("left"), role)())
+        assert left_over(kind.kind.replace("queue", "channel"), "left") is None  # this process has it open
+        fork_and_look = in_a_fresh_process("left")
+        assert fork_and_look == (f"members {pid} ended without leaving; no member is alive, nobody has it open, "
+                                 "nothing is in it", "sure")  # fmt: skip
+
+
+def in_a_fresh_process(name):
+    """What a program that has nothing open sees."""
+    code = (
+        "from unixipc import inspector; "
+        f"print(*[(row.why, row.certainty) for row in inspector.orphans() if row.id == {name!r}])"
+    )
+    channel_files = f"/dev/shm/unixipc.channel.{name}"
+    os.rename(channel_files, f"{channel_files}.hidden")
+    try:
+        shutil.copyfile(f"{channel_files}.hidden", channel_files)  # the same bytes, and nobody has them open
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    finally:
+        os.rename(f"{channel_files}.hidden", channel_files)
+    return ast.literal_eval(done.stdout)
+
+
+def send_as_a_member():
+    sender = channel.Queue.open("full").sender()
+    sender.send(b"for whoever comes")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_N06_messages_in_a_channel_make_it_less_sure():
+    with a_channel(channel.Queue.create("full")) as queue:
+        pid = leave_a_channel(send_as_a_member)
+        assert queue.stat().depth == 1
+        why, certainty = in_a_fresh_process("full")
+        assert certainty == "likely" and "1 messages in it" in why and str(pid) in why
+
+
+def test_N06_a_living_member_keeps_a_channel():
+    with a_channel(channel.Queue.create("alive")) as queue, queue.receiver():
+        assert left_over("channel", "alive") is None
+
+
+def test_N06_names_that_nobody_has_open_are_possible_orphans_only():
+    with posix.SharedMemory.create("/left", 4096), posix.MessageQueue.create("/left"):
+        with posix.Semaphore.create("/left", initial=1):
+            for kind in ("posix-memory", "posix-queue", "posix-semaphore"):
+                assert left_over(kind, "/left") is None
+    try:
+        for kind in ("posix-memory", "posix-queue", "posix-semaphore"):
+            why, certainty = left_over(kind, "/left")
+            assert why.startswith("nobody has it open") and certainty == "possible"
+    finally:
+        for kind in (posix.SharedMemory, posix.MessageQueue, posix.Semaphore):
+            with kind.open("/left") as left:
+                left.remove()

@@ -55,7 +55,7 @@ cdef extern from *:
     { return mq_timedsend(queue, body, n, priority, &uipc_long_past); }
     static ssize_t uipc_mq_try_receive(int queue, char *body, size_t n, unsigned *priority)
     { return mq_timedreceive(queue, body, n, priority, &uipc_long_past); }
-    /* A mount of our own, seen by nobody else, that goes with its descriptor: the queues of this IPC namespace, whatever
+    /* A mount of our own, seen by nobody else, gone with its descriptor: the queues of this IPC namespace, whatever
        is mounted on /dev/mqueue. The numbers are the same on every machine (Linux 5.2). */
     static int uipc_mount_queues(void)
     {

@@ -354,8 +354,15 @@ def process_of(tid: int) -> int | None:
 
 
 def children_of(pid: int) -> list[int]:
-    """The pids of its children."""
-    return [each for each in processes() if _number(f"/proc/{each}/status", b"PPid:") == pid]
+    """The pids of its children, whichever of its threads made them."""
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")
+    except OSError:  # it has ended
+        return []
+    lists = [_bytes_of(f"/proc/{pid}/task/{thread}/children") for thread in threads]
+    if all(each is None for each in lists):  # a kernel without this file
+        return [each for each in processes() if _number(f"/proc/{each}/status", b"PPid:") == pid]
+    return sorted(int(child) for each in lists for child in (each or b"").split())
 
 
 def _number(path: str, name: bytes) -> int | None:
