@@ -309,9 +309,10 @@ def test_N06_a_channel_with_dead_members_and_nothing_in_it_is_surely_an_orphan(k
         role = "receiver" if kind is channel.Queue else "subscriber"
         pid = leave_a_channel(lambda: getattr(kind.open("left"), role)())
         assert left_over(kind.kind.replace("queue", "channel"), "left") is None  # this process has it open
-        fork_and_look = in_a_fresh_process("left")
-        assert fork_and_look == (f"members {pid} ended without leaving; no member is alive, nobody has it open, "
-                                 "nothing is in it", "sure")  # fmt: skip
+        why, certainty = in_a_fresh_process("left")
+        assert why.startswith(f"members {pid} ended without leaving; no member is alive; nobody has it open")
+        assert why.endswith("nothing is in it")
+        assert certainty == ("likely" if procfs.snapshot().hidden else "sure")  # a hidden process could have it open
 
 
 def in_a_fresh_process(name):

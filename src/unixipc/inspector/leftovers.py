@@ -139,31 +139,44 @@ def _channels(seen: Snapshot) -> Iterator[Orphan]:
     for each in channels.channel_rows(seen):
         if each.capacity_bytes is None or each.senders or each.receivers:
             continue
-        if verdict := _verdict(each, each.depth or 0, each.sent):
+        if verdict := _verdict(seen, each, each.depth or 0, each.sent):
             yield _orphan(each, *verdict)
 
 
 def _topics(seen: Snapshot) -> Iterator[Orphan]:
     for each in channels.topic_rows(seen):
-        if not each.publishers and not each.subscribers and (verdict := _verdict(each, 0, each.published)):
+        if not each.publishers and not each.subscribers and (verdict := _verdict(seen, each, 0, each.published)):
             yield _orphan(each, *verdict)
 
 
-def _verdict(of: channels.ChannelRow | channels.TopicRow, depth: int, ever: int | None) -> tuple[str, Certainty] | None:
+def _verdict(
+    seen: Snapshot, of: channels.ChannelRow | channels.TopicRow, depth: int, ever: int | None
+) -> tuple[str, Certainty] | None:
     """Why nobody is left, if so. The locks of members and of users are the kernel's: they tell in any pid namespace."""
     if of.temporary:
         return None if of.in_use else ("temporary, and the lock that each of its users has is held by nobody", "sure")
     if of.used_by:
         return None
-    died = f"members {', '.join(map(str, of.dead))} ended without leaving" if of.dead else ""
-    if died and not depth:
-        return f"{died}; no member is alive, nobody has it open, nothing is in it", "sure"
-    if not died and not ever:
-        return "no member is alive, nobody has it open; it was never used", "possible"
-    return (
-        f"{died or 'no member is alive'}; nobody has it open; {depth} messages in it",
-        "likely" if died else "possible",
-    )
+    alone = f"nobody has it open{_but_for(seen)}"
+    if not of.dead:
+        what = f"{depth} messages in it" if ever else "it was never used"
+        return f"no member is alive; {alone}; {what}", "possible"
+    died = f"members {', '.join(map(str, of.dead))} ended without leaving; no member is alive"
+    if depth:
+        return f"{died}; {alone}; {depth} messages in it", "likely"
+    return f"{died}; {alone}; nothing is in it", "likely" if _hides_a_user(seen, of) else "sure"
+
+
+def _hides_a_user(seen: Snapshot, of: channels.ChannelRow | channels.TopicRow) -> bool:
+    """Whether a process that may not be looked into is allowed to have it open."""
+    return any(_lets_in_file(of, pid) for pid in seen.hidden)
+
+
+def _lets_in_file(of: channels.ChannelRow | channels.TopicRow, pid: int) -> bool:
+    try:
+        return bool(of.mode & 0o077) or owner_of(pid) in (0, of.owner_uid)
+    except OSError:  # it has ended
+        return False
 
 
 def _orphan(
