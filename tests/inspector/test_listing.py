@@ -11,7 +11,7 @@ import subprocess
 
 import pytest
 
-from unixipc import channel, fork, inspector, pipe, signals, sysv
+from unixipc import channel, fork, inspector, pipe, posix, signals, sysv
 from unixipc.sysv import Key
 
 WAIT = 20
@@ -113,6 +113,27 @@ def test_R09_a_posix_queue_is_listed(made):
         assert (row.messages, row.used_bytes, row.max_messages, row.max_message_bytes) == (1, 5, 4, 100)
         assert (row.mode, row.owner_uid, row.used_by) == (0o640, os.geteuid(), (pid,))
         assert row.notified_pid is None
+
+
+def test_R09_nobody_sees_the_queues_that_its_processes_have_open(as_nobody):
+    def look():
+        with posix.MessageQueue.create("/unixipc-nobody", max_messages=2) as queue:
+            queue.remove()
+            queue.send(b"hello")
+            (row,) = [row for row in inspector.ls("posix-queue") if os.getpid() in row.used_by]
+            assert (row.messages, row.max_messages, row.owner_uid) == (1, 2, os.getuid())
+
+    as_nobody(look)
+
+
+def test_R09_who_is_notified_is_listed():
+    with posix.MessageQueue.create("/unixipc-notified", max_messages=2) as queue, signals.blocked(signal.SIGUSR1):
+        try:
+            queue.notify(signal.SIGUSR1)
+            row = only("posix-queue", id="/unixipc-notified")
+            assert (row.notified_pid, row.notified_signal) == (os.getpid(), signal.SIGUSR1)
+        finally:
+            queue.remove()
 
 
 def test_N05_a_posix_semaphore_is_listed(made):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import stat
 
 from .._fd import check_kind, number_of
 from .._record import record
-from .procfs import ACCESS_MODE, End, command_of, ends, identity, open_files
+from .procfs import End, ends, identity, snapshot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,12 +70,6 @@ def holders(end: int | HasFileno) -> tuple[Holder, ...]:
     OSError(EINVAL) if `end` is no pipe.
     """
     this = check_kind(number_of(end), stat.S_ISFIFO, "pipe")
-    return tuple(
-        Holder(each.pid, command_of(each.pid), each.number, *_ends(each.flags & ACCESS_MODE))
-        for each in open_files()
-        if (each.device, each.inode) == (this.st_dev, this.st_ino)
-    )
-
-
-def _ends(mode: int) -> tuple[bool, bool]:
-    return mode in (os.O_RDONLY, os.O_RDWR), mode in (os.O_WRONLY, os.O_RDWR)
+    seen = snapshot()
+    raw = seen.files.get((this.st_dev, this.st_ino)) or seen.pipes.get(this.st_ino) or []  # a FIFO; a pipe
+    return tuple(Holder(each.pid, seen.command(each.pid), each.number, each.reads, each.writes) for each in ends(raw))

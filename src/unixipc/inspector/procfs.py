@@ -26,7 +26,6 @@ __all__ = [
     "Call",
     "End",
     "Mapped",
-    "OpenFile",
     "Snapshot",
     "calls_of",
     "children_of",
@@ -37,7 +36,6 @@ __all__ = [
     "identity",
     "info_of",
     "memory_of",
-    "open_files",
     "opened",
     "owner_of",
     "process_of",
@@ -48,20 +46,10 @@ __all__ = [
     "wchan_of",
 ]
 
-ACCESS_MODE = 0o3
 NO_OBJECTS = ("/dev/null", "/dev/pts/", "/dev/tty", "/dev/urandom", "/dev/zero", "/proc/", "/sys/")
 """What many have open and nobody talks through: not looked at more closely."""
-
-
-@record
-class OpenFile:
-    """One descriptor of one process: what it leads to and how it was opened (open(2) flags)."""
-
-    pid: int
-    number: int
-    device: int
-    inode: int
-    flags: int
+REMOTE = ("nfs", "cifs", "smb3", "fuse", "afs", "ceph", "9p")
+"""File systems whose files are not asked for anything."""
 
 
 @record
@@ -125,6 +113,7 @@ class Snapshot:
         self._maps: dict[Identity, list[Mapped]] | None = None
         self._commands: dict[int, str] = {}
         self._neighbours: dict[int, bool] = {}
+        self._remote = _remote_mounts()
         self._namespace = os.readlink("/proc/thread-self/ns/ipc")
         for pid in self.pids:
             self._look_into(pid)
@@ -187,7 +176,7 @@ class Snapshot:
             self.pipes.setdefault(int(link[6:-1]), []).append((pid, int(number), mode))
         elif link.startswith("anon_inode:"):
             self.anonymous.setdefault(link[11:], []).append((pid, int(number), 0o600))
-        elif link.startswith("/") and not link.startswith(NO_OBJECTS):
+        elif link.startswith("/") and not link.startswith(NO_OBJECTS) and not link.startswith(self._remote):
             self._sort_in_file(pid, folder, number, link)
 
     def _sort_in_file(self, pid: int, folder: int, number: str, link: str) -> None:
@@ -198,6 +187,12 @@ class Snapshot:
             self.stats[which] = found
             self.paths.setdefault(which, link)
             self.files.setdefault(which, []).append((pid, int(number), mode))
+
+
+def _remote_mounts() -> tuple[str, ...]:
+    """Where files of other machines and of other processes are: to ask for one may wait for ever, if that is dead."""
+    rows = (line.split(" - ") for line in os.fsdecode(_bytes_of("/proc/self/mountinfo") or b"").splitlines())
+    return tuple(f"{own.split()[4]}/" for own, system in rows if system.startswith(REMOTE))
 
 
 def ends(raw: Iterable[RawEnd]) -> tuple[End, ...]:
@@ -229,26 +224,6 @@ def _bytes_of(path: str) -> bytes | None:
 def processes() -> list[int]:
     """The pid of every process that can be seen from here."""
     return sorted(int(name) for name in os.listdir("/proc") if name.isdigit())
-
-
-def open_files() -> Iterator[OpenFile]:
-    """Every descriptor of every process that this one may look into, by pid and number."""
-    for pid in processes():
-        yield from _open_files_of(pid)
-
-
-def _open_files_of(pid: int) -> Iterator[OpenFile]:
-    try:
-        numbers = sorted(int(name) for name in os.listdir(f"/proc/{pid}/fd"))
-    except OSError:  # it has ended, or belongs to somebody else
-        return
-    for number in numbers:
-        try:
-            found = os.stat(f"/proc/{pid}/fd/{number}")
-            flags = int(info_of(pid, number).get("flags", "0"), 8)
-        except OSError:
-            continue
-        yield OpenFile(pid, number, found.st_dev, found.st_ino, flags)
 
 
 def info_of(pid: int, number: int) -> dict[str, str]:
