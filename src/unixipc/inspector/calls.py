@@ -57,8 +57,8 @@ MILLISECONDS_ARGUMENT = {"poll": 2, "epoll_wait": 3, "epoll_pwait": 3}
 
 
 def name_of(number: int) -> str:
-    """What the manual calls it; its number where this machine's table has no name for it, as it does not wait."""
-    return NAMES.get(os.uname().machine, {}).get(number, str(number))
+    """What the manual calls it; "call N" where it is none of those, or the machine's numbers are not known."""
+    return NAMES.get(os.uname().machine, {}).get(number, "a 32-bit call" if number < 0 else f"call {number}")
 
 
 def has_time_limit(name: str, arguments: tuple[int, ...]) -> bool:

@@ -22,7 +22,7 @@ class Cycle:
     """Processes that wait for each other: that of each wait for that of the next, the last for the first.
 
     `sure`: the kernel tells of every link. It is False where a link is only likely (a System V semaphore: who changed
-    it last), or where somebody could come whom nobody knows. `limited`: a wait among them has a time limit, so it ends.
+    it last), or where somebody could come whom nobody knows. `limited`: a call among them has a time limit.
     """
 
     pids: tuple[int, ...]

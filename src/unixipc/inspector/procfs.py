@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import sys
 from contextlib import contextmanager
 
 from .._record import record
@@ -48,6 +49,8 @@ __all__ = [
 
 NO_OBJECTS = ("/dev/null", "/dev/pts/", "/dev/tty", "/dev/urandom", "/dev/zero", "/proc/", "/sys/")
 """What many have open and nobody talks through: not looked at more closely."""
+OTHER_NUMBERS = -1
+"""The number of a call whose real number is another machine's."""
 REMOTE = ("nfs", "cifs", "smb3", "fuse", "afs", "ceph", "9p")
 """File systems whose files are not asked for anything."""
 
@@ -294,11 +297,17 @@ def threads_of(pid: int) -> Iterator[Call | None]:
         except OSError:  # this thread has ended
             continue
         else:
-            yield (
-                Call(pid, int(thread), int(words[0]), tuple(int(each, 16) for each in words[1:7]))
-                if (len(words) > 6)
-                else None
-            )
+            yield _call(pid, int(thread), words)
+
+
+def _call(pid: int, tid: int, words: list[bytes]) -> Call | None:
+    """From number, six arguments, stack pointer, program counter; one word or three: it is in no call."""
+    if len(words) < 9:
+        return None
+    number, stack = int(words[0]), int(words[7], 16)
+    if sys.maxsize > 1 << 32 > stack:  # a 32-bit program: its numbers mean other calls
+        number = OTHER_NUMBERS
+    return Call(pid, tid, number, tuple(int(each, 16) for each in words[1:7]))
 
 
 def wchan_of(pid: int, tid: int) -> str:

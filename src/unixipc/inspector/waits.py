@@ -21,8 +21,8 @@ class Wait:
 
     `kind` and `id` are the object's, as in `ls`, or "process", "eventfd", "file", "thread", "signal", "time";
     None where it is not known: then `text` says why. `call` is the system call ("" if we may not look). `enders`: who
-    could end the wait; `others`: somebody else could as well, whom the kernel does not tell; `limited`: it has a time
-    limit.
+    could end the wait; `others`: somebody else could as well, whom the kernel does not tell; `limited`: the call
+    has a time limit, which may only mean that the program looks up now and then, as this library does.
     """
 
     pid: int
@@ -69,7 +69,7 @@ def _waits(scene: Scene, call: Call) -> Iterator[Wait]:
         return
     name = name_of(call.number)
     limited = has_time_limit(name, call.arguments)
-    for each in things(scene, call, name) or [Thing("", "", "sleeps", f"it sleeps in {name}(2)", (), True)]:
+    for each in things(scene, call, name) or [Thing("", "", "sleeps", f"it sleeps in {name}", (), True)]:
         yield _wait(call, command, name, each, limited)
 
 
