@@ -80,7 +80,7 @@ def hold(lock, told, tell):
 
 
 @pytest.mark.parametrize("kind", ["flock", "posix", "ofd"])
-def test_N10_a_wait_for_a_file_lock_names_its_holder(kind, tmp_path, children, wait_of):
+def test_N10_a_wait_for_a_file_lock_names_its_holder(kind, tmp_path, children, wait_of, until):
     path = tmp_path / "locked"
     path.touch()
 
@@ -95,9 +95,8 @@ def test_N10_a_wait_for_a_file_lock_names_its_holder(kind, tmp_path, children, w
         waiter = children.start(lambda: lock().acquire())
         wait = wait_of(waiter, "lock")
         assert enders(wait) == {(holder.pid, True)} and str(path) in wait.text
-        assert [(edge.pid, edge.how) for edge in inspector.who(path) if edge.kind == "lock"] == [
-            (holder.pid, "holds"), (waiter.pid, "waits for")
-        ]  # fmt: skip
+        both = [(holder.pid, "holds"), (waiter.pid, "waits for")]
+        until(lambda: [(edge.pid, edge.how) for edge in inspector.who(path) if edge.kind == "lock"] == both)
         start.write_all(b"!")
         children.all_succeed()
 
