@@ -1,7 +1,7 @@
 # cython: language_level=3
 """The ring's C interface, as ring/ring.h has it."""
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 cdef extern from "ring/ring.h" nogil:
     struct timespec:
@@ -51,6 +51,7 @@ cdef extern from "ring/ring.h" nogil:
         UIPC_SENDER, UIPC_RECEIVER
         UIPC_WAIT, UIPC_REFUSE, UIPC_DROP_OLDEST
         UIPC_RING_HEADER, UIPC_RING_MEMBERS, UIPC_RING_TEMPORARY
+    const int64_t UIPC_RING_USERS
     uint64_t uipc_ring_capacity(uint64_t)
     void uipc_ring_format(uipc_ring_file *, uint32_t, uint32_t, uint64_t, uint64_t)
     int uipc_ring_check(uipc_ring *, const uipc_ring_facts *, uint64_t)

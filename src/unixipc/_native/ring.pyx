@@ -34,6 +34,8 @@ cdef extern from "Python.h":
 HEADER_BYTES = UIPC_RING_HEADER
 cdef Py_ssize_t MESSAGES_OFFSET = 192, SPACE_OFFSET = 256
 MEMBERS = UIPC_RING_MEMBERS
+USERS_AT = UIPC_RING_USERS   # the byte of the file that all who use a temporary ring have locked
+WORDS_AT = {64: "senders", 128: "receivers", MESSAGES_OFFSET: "messages", SPACE_OFFSET: "space"}  # slept on
 KINDS = {"queue": UIPC_QUEUE, "topic": UIPC_TOPIC}
 POLICIES = ("wait", "refuse", "drop_oldest")
 
@@ -497,6 +499,18 @@ cdef class Member:
         """Whether there has ever been a sender (0), a receiver (1)."""
         self.check_open()
         return bool(uipc_load_acquire(&self.ring.file.tally.ever) >> role & 1)
+
+    def dead_members(self, int role):
+        """The pids of members that ended without leaving, and whose places nobody has cleared yet."""
+        cdef int slot
+        cdef uipc_ring_member *place
+        self.check_open()
+        found = []
+        for slot in range(UIPC_RING_MEMBERS):
+            place = &self.ring.file.member[role][slot]
+            if place.state and not uipc_ring_is_alive(&self.ring, role, slot):
+                found.append(place.pid)
+        return found
 
     def members(self, int role):
         """[(slot, pid, since in ns), ...] of those who are alive."""

@@ -1,19 +1,54 @@
-"""Who holds the ends of a pipe or FIFO. -- pipe(7), proc(5)"""
+"""Pipes and FIFOs, and who holds their ends. -- pipe(7), fifo(7), proc(5)"""
 
 from __future__ import annotations
 
-import os
 import stat
 
 from .._fd import check_kind, number_of
 from .._record import record
-from .procfs import ACCESS_MODE, command_of, open_files
+from .procfs import End, ends, identity, snapshot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .._fd import HasFileno
+    from .procfs import RawEnd, Snapshot
 
-__all__ = ["Holder", "holders"]
+__all__ = ["Holder", "PipeRow", "fifo_rows", "holders", "pipe_rows"]
+
+
+@record
+class PipeRow:
+    """A pipe ("pipe", its id is the inode number) or an open FIFO ("fifo", major:minor:inode): who has which end.
+
+    A FIFO that was opened for both is on both sides. Ends in flight over a socket, and those of processes that we may
+    not look into, are not seen.
+    """
+
+    kind: str
+    id: int | str
+    path: str | None
+    readers: tuple[End, ...]
+    writers: tuple[End, ...]
+
+
+def pipe_rows(seen: Snapshot) -> list[PipeRow]:
+    """Every pipe that somebody has open. -- pipe(7)"""
+    return [_row("pipe", inode, None, raw) for inode, raw in sorted(seen.pipes.items())]
+
+
+def fifo_rows(seen: Snapshot) -> list[PipeRow]:
+    """Every FIFO that somebody has open; one that nobody has is a mere name. -- fifo(7)"""
+    return [
+        _row("fifo", identity(*which), seen.paths[which], raw)
+        for which, raw in sorted(seen.files.items())
+        if stat.S_ISFIFO(seen.stats[which].st_mode)
+    ]
+
+
+def _row(kind: str, number: int | str, path: str | None, raw: list[RawEnd]) -> PipeRow:
+    found = ends(raw)
+    readers, writers = (tuple(each for each in found if getattr(each, side)) for side in ("reads", "writes"))
+    return PipeRow(kind, number, path, readers, writers)
 
 
 @record
@@ -35,12 +70,6 @@ def holders(end: int | HasFileno) -> tuple[Holder, ...]:
     OSError(EINVAL) if `end` is no pipe.
     """
     this = check_kind(number_of(end), stat.S_ISFIFO, "pipe")
-    return tuple(
-        Holder(each.pid, command_of(each.pid), each.number, *_ends(each.flags & ACCESS_MODE))
-        for each in open_files()
-        if (each.device, each.inode) == (this.st_dev, this.st_ino)
-    )
-
-
-def _ends(mode: int) -> tuple[bool, bool]:
-    return mode in (os.O_RDONLY, os.O_RDWR), mode in (os.O_WRONLY, os.O_RDWR)
+    seen = snapshot()
+    raw = seen.files.get((this.st_dev, this.st_ino)) or seen.pipes.get(this.st_ino) or []  # a FIFO; a pipe
+    return tuple(Holder(each.pid, seen.command(each.pid), each.number, each.reads, each.writes) for each in ends(raw))

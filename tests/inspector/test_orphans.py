@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import shutil
 import signal
+import subprocess
+import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
-from unixipc import Exited, Killed, fork, inspector, pipe, sysv
-from unixipc.inspector import procfs, system_v
+from unixipc import Exited, Killed, channel, fork, inspector, pipe, posix, sysv
+from unixipc.inspector import calls, leftovers, procfs
 
 pytestmark = pytest.mark.usefixtures("own_ipc_namespace")
 
@@ -19,7 +23,7 @@ WAIT = 20
 
 def orphan(thing):
     """The row of this object; None if it is not listed."""
-    kinds = {sysv.MessageQueue: "queue", sysv.SemaphoreSet: "semaphore set", sysv.SharedMemory: "segment"}
+    kinds = {sysv.MessageQueue: "sysv-queue", sysv.SemaphoreSet: "sysv-set", sysv.SharedMemory: "sysv-segment"}
     rows = [row for row in inspector.orphans() if (row.kind, row.id) == (kinds[type(thing)], thing.id)]
     assert len(rows) <= 1
     return rows[0] if rows else None
@@ -86,18 +90,18 @@ def test_N06_a_queue_that_somebody_waits_in_is_not_listed(doing):
         with fork(*waiting) as child:
             if "syscall" not in os.listdir(f"/proc/{child.pid}"):
                 pytest.skip("this kernel does not show what a process waits in")
-            calls = system_v.QUEUE_CALLS.get(os.uname().machine)
-            if calls is None:
+            numbers = calls.QUEUE_CALLS.get(os.uname().machine)
+            if numbers is None:
                 assert orphan(queue).certainty == "possible"
             else:
-                wait_until(lambda: any(call in calls for call, _ in procfs.calls_of(child.pid)))
-                wait_until(lambda: orphan(queue) is None)
+                wait_until(lambda: any(call in numbers for call, _ in procfs.calls_of(child.pid)))
+                wait_until(lambda: orphan(queue) is None)  # not at once: it may turn over in its sleep just then
             child.kill()
             child.wait(WAIT)
         assert orphan(queue) is not None
 
 
-@pytest.mark.skipif(os.uname().machine not in system_v.QUEUE_CALLS, reason="the calls' numbers are not known here")
+@pytest.mark.skipif(os.uname().machine not in calls.QUEUE_CALLS, reason="the calls' numbers are not known here")
 def test_N06_who_is_between_two_calls_of_one_wait_still_waits():
     """Interrupted a thousand times a second, a waiter is outside of msgrcv(2) for a moment each time."""
     with removed_at_the_end(sysv.MessageQueue.create(sysv.Key.PRIVATE)) as queue:
@@ -113,7 +117,7 @@ def test_N06_who_is_between_two_calls_of_one_wait_still_waits():
             if "syscall" not in os.listdir(f"/proc/{child.pid}"):
                 pytest.skip("this kernel does not show what a process waits in")
             wait_until(
-                lambda: any(call in system_v.QUEUE_CALLS[os.uname().machine] for call, _ in procfs.calls_of(child.pid))
+                lambda: any(call in calls.QUEUE_CALLS[os.uname().machine] for call, _ in procfs.calls_of(child.pid))
             )
             rows = [orphan(queue) for _ in range(50)]
             assert None in rows and "likely" not in [row.certainty for row in rows if row]
@@ -145,7 +149,7 @@ def test_N06_only_unseen_processes_that_the_permissions_let_in_are_a_doubt(mode)
         in_a_child(as_nobody, send_to_a_new_queue(mode, tell))
         queue_id = int(told.read(20))
     with removed_at_the_end(sysv.MessageQueue(queue_id)) as queue:
-        _, unseen, _ = system_v._queues_waited_in()
+        _, unseen, _ = leftovers._queues_waited_in(procfs.snapshot())
         doubtful = unseen is None or (unseen and mode == 0o666) or 65534 in unseen
         row = orphan(queue)
         assert row.owner_uid == 65534
@@ -230,7 +234,7 @@ def test_N06_a_segment_that_a_killed_process_left_is_likely_an_orphan():
     with removed_at_the_end(made) as memory:
         row, pid = orphan(memory), child.pid
         assert row.why == f"nobody has it attached, creator {pid} has ended, last user {pid} has ended"
-        assert row.certainty == "likely"
+        assert row.certainty == "sure"
         with fork(lambda: memory.attach() and os.read(0, 0) is None) as user:  # attached, and gone without detaching
             user.wait(WAIT)
         assert f"last user {user.pid} has ended" in orphan(memory).why
@@ -283,3 +287,104 @@ def test_N07_what_is_used_counts_what_there_is():
     assert more == {"queues": 1, "sets": 1, "semaphores": 3, "segments": 1, "memory_pages": 2}
     assert used() == before
     assert all(before[name] is None for name in before.keys() - more.keys())
+
+
+# every other kind: dead ones are listed, with how sure it is; live ones are not ---------------------------------------
+
+
+def left_over(kind, name):
+    """(why, certainty) of this object; None if it is not listed."""
+    rows = [row for row in inspector.orphans() if (row.kind, row.id) == (kind, name)]
+    assert len(rows) <= 1
+    return (rows[0].why, rows[0].certainty) if rows else None
+
+
+def leave_a_channel(make):
+    """Become a member, and be killed."""
+    with fork(lambda: (make(), os.kill(os.getpid(), signal.SIGKILL))) as child:
+        child.wait(WAIT)
+        return child.pid
+
+
+@contextmanager
+def a_channel(made):
+    try:
+        with made:
+            yield made
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(f"/dev/shm/unixipc.channel.{made.name}")
+
+
+def test_N06_a_temporary_channel_that_its_last_user_was_killed_with_is_surely_an_orphan():
+    leave_a_channel(lambda: channel.Queue.temporary("left").receiver())
+    try:
+        why, certainty = left_over("channel", "left")
+        assert certainty == "sure" and "held by nobody" in why
+    finally:
+        os.unlink("/dev/shm/unixipc.channel.left")
+    with channel.Queue.temporary("in-use"):
+        assert left_over("channel", "in-use") is None
+
+
+@pytest.mark.parametrize("kind", [channel.Queue, channel.Topic])
+def test_N06_a_channel_with_dead_members_and_nothing_in_it_is_surely_an_orphan(kind):
+    with a_channel(kind.create("left")):
+        role = "receiver" if kind is channel.Queue else "subscriber"
+        pid = leave_a_channel(lambda: getattr(kind.open("left"), role)())
+        assert left_over(kind.kind.replace("queue", "channel"), "left") is None  # this process has it open
+        why, certainty = in_a_fresh_process("left")
+        assert why.startswith(f"members {pid} ended without leaving; no member is alive; nobody has it open")
+        assert why.endswith("nothing is in it")
+        assert certainty == ("likely" if procfs.snapshot().hidden else "sure")  # a hidden process could have it open
+
+
+def in_a_fresh_process(name):
+    """What a program that has nothing open sees."""
+    code = (
+        "from unixipc import inspector; "
+        f"print(*[(row.why, row.certainty) for row in inspector.orphans() if row.id == {name!r}])"
+    )
+    channel_files = f"/dev/shm/unixipc.channel.{name}"
+    os.rename(channel_files, f"{channel_files}.hidden")
+    try:
+        shutil.copyfile(f"{channel_files}.hidden", channel_files)  # the same bytes, and nobody has them open
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    finally:
+        os.rename(f"{channel_files}.hidden", channel_files)
+    return ast.literal_eval(done.stdout)
+
+
+def send_as_a_member():
+    sender = channel.Queue.open("full").sender()
+    sender.send(b"for whoever comes")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_N06_messages_in_a_channel_make_it_less_sure():
+    with a_channel(channel.Queue.create("full")) as queue:
+        pid = leave_a_channel(send_as_a_member)
+        assert queue.stat().depth == 1
+        why, certainty = in_a_fresh_process("full")
+        assert certainty == "likely" and "1 messages in it" in why and str(pid) in why
+
+
+def test_N06_a_living_member_keeps_a_channel():
+    with a_channel(channel.Queue.create("alive")) as queue, queue.receiver():
+        assert left_over("channel", "alive") is None
+
+
+def test_N06_names_that_nobody_has_open_are_possible_orphans_only():
+    with posix.SharedMemory.create("/left", 4096), posix.MessageQueue.create("/left"):
+        with posix.Semaphore.create("/left", initial=1):
+            for kind in ("posix-memory", "posix-queue", "posix-semaphore"):
+                assert left_over(kind, "/left") is None
+    try:
+        seen = ("posix-memory", "posix-semaphore", "posix-queue")  # a queue that nobody has open root alone sees
+        for kind in seen[: 2 if os.geteuid() else 3]:
+            why, certainty = left_over(kind, "/left")
+            assert why.startswith("nobody has it open") and certainty == "possible"
+    finally:
+        for kind in (posix.SharedMemory, posix.MessageQueue, posix.Semaphore):
+            with kind.open("/left") as left:
+                left.remove()

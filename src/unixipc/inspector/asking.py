@@ -1,0 +1,135 @@
+"""Who has to do with a thing, whatever it is called: a path, a key, an id, a name, "pid:fd", "kind:id"."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from .. import sysv
+from .._call import failure
+from .connections import edge_of, everybody
+from .descriptors import descriptor
+from .edges import Edge, edges_of
+from .listing import KINDS, rows_in
+from .procfs import identity, snapshot
+from .scene import Scene
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from .._fd import HasFileno
+    from .listing import Row
+    from .procfs import Identity, Snapshot
+
+__all__ = ["who"]
+
+
+def who(thing: str | int | os.PathLike[str] | HasFileno) -> list[Edge]:
+    """Everybody who holds, reads, writes, maps or waits for it. -- proc(5), fuser(1)
+
+    `thing`: a path; a `sysv.Key` or "0x..." (a key); a number (an id or a key of System V, the inode number of a pipe
+    or socket); "kind:id" as in `ls`; "pid:fd"; the name of a POSIX object, channel, abstract socket ("@name") or memory
+    file; or anything with ``fileno()``. Several objects may have the same number: the edges say which they are about.
+    An empty list: it exists, and nobody who may be seen uses it. FileNotFoundError: there is no such thing.
+    """
+    scene = Scene(snapshot())
+    names, files = _meant(scene, thing)
+    rows = [row for row in rows_in(scene.seen) if names(row) or _is_one_of(row, files)]
+    if not rows and not files:
+        raise failure(errno.ENOENT, "proc(5)", str(thing), "no object that can be seen from here is called that")
+    found = {(row.kind, row.id) for row in rows} | {(kind, identity(*which)) for which in files for kind in FILES}
+    edges = [edge for row in rows for edge in edges_of(scene, row)]
+    edges += [edge for which in files for edge in _of_file(scene.seen, which, {(e.pid, e.how) for e in edges})]
+    for waiting in everybody(scene).values():
+        for thread in waiting.waits:
+            edges += [edge for wait in thread if (wait.kind, wait.id) in found and (edge := edge_of(wait))]
+    return edges
+
+
+FILES = ("file", "lock", "fifo", "mapping")
+"""The kinds of objects that are a file, so have its identity for an id."""
+
+
+def _meant(
+    scene: Scene, thing: str | int | os.PathLike[str] | HasFileno
+) -> tuple[Callable[[Row], bool], set[Identity]]:
+    """Which rows are meant, and which files."""
+    if isinstance(thing, int):
+        return _by_number(int(thing), isinstance(thing, sysv.Key)), set()
+    if not isinstance(thing, str | os.PathLike):
+        return _by_descriptor(scene, os.getpid(), thing.fileno())
+    text = os.fspath(thing)
+    before, colon, after = text.partition(":")
+    if colon and before in KINDS:
+        return lambda row: row.kind == before and str(row.id) == after, set()
+    if colon and before.isdigit() and after.isdigit():
+        return _by_descriptor(scene, int(before), int(after))
+    if text.isdigit() or text[:2].lower() == "0x":
+        number = int(text, 16 if text[1:2] in "xX" and len(text) > 1 else 10)
+        return _by_number(number, not text.isdigit()), set()
+    return _by_name(text), _file_of(text)
+
+
+def _by_number(number: int, is_key: bool) -> Callable[[Row], bool]:
+    """0 is no key: it is what all objects without one have."""
+    return lambda row: (number != 0 and getattr(row, "key", 0) == number) or (not is_key and row.id == number)
+
+
+def _by_name(text: str) -> Callable[[Row], bool]:
+    return lambda row: any(getattr(row, field, None) == text for field in ("id", "path", "name"))
+
+
+def _file_of(text: str) -> set[Identity]:
+    if "/" not in text:
+        return set()
+    try:
+        found = os.stat(text)
+    except OSError:
+        return set()
+    return {(found.st_dev, found.st_ino)}
+
+
+def _by_descriptor(scene: Scene, pid: int, number: int) -> tuple[Callable[[Row], bool], set[Identity]]:
+    found = descriptor(scene, pid, number, True)
+    if not found:
+        raise failure(
+            errno.EBADF, "proc(5)", f"{pid}:{number}", "it has no such descriptor, or we may not look into it"
+        )
+    (thing,) = found
+    files: set[Identity] = set()
+    if thing.kind == "file":
+        there = os.stat(f"/proc/{pid}/fd/{number}")
+        files = {(there.st_dev, there.st_ino)}
+    return lambda row: (row.kind, row.id) == (thing.kind, thing.id), files
+
+
+def _is_one_of(row: Row, files: set[Identity]) -> bool:
+    """Rows about a file: locks, FIFOs, mappings, memory files by its numbers; what has a path by that."""
+    names = {identity(*which) for which in files}
+    return row.id in names or _named_file(row) in files if files else False
+
+
+def _named_file(row: Row) -> Identity | None:
+    path = getattr(row, "path", None) or PLACES.get(row.kind, "") + str(row.id)[1:]
+    if path[:1] != "/":
+        return None
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+PLACES = {"posix-memory": "/dev/shm/", "posix-semaphore": "/dev/shm/sem."}
+
+
+def _of_file(seen: Snapshot, which: Identity, known: set[tuple[int, str]]) -> Iterator[Edge]:
+    """Who has the file itself open or mapped, if no row has said so."""
+    name = identity(*which)
+    for pid, number, _mode in sorted(seen.files.get(which, ())):
+        if not any(pid == known_pid for known_pid, _how in known):
+            yield Edge(pid, seen.command(pid), "holds", "file", name, True, f"fd {number}")
+    for pid in sorted({each.pid for each in seen.maps.get(which, ())}):
+        if (pid, "maps") not in known:
+            yield Edge(pid, seen.command(pid), "maps", "file", name, True, "mapped shared")

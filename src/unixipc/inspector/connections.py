@@ -1,0 +1,117 @@
+"""Processes, objects, and what is between them: holds, reads, writes, maps, waits for."""
+
+from __future__ import annotations
+
+from .._record import record
+from .cycles import Cycle, cycles_in
+from .edges import Edge, edges_of
+from .listing import rows_in
+from .procfs import snapshot
+from .scene import Scene
+from .waits import Wait, Waiting, waiting_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .listing import Row
+
+__all__ = ["Graph", "Why", "everybody", "graph", "why"]
+
+NOT_OURS = (None, "file", "thread", "signal", "time")
+"""Waits for these say nothing about other processes: `why()` leaves them out."""
+
+
+@record
+class Graph:
+    """Everything at (nearly) one moment. `processes`: pid -> command of all with an edge; `objects`: the rows of `ls`.
+
+    `hidden`: processes that we may not look into: what they hold and wait for is not here.
+    """
+
+    processes: dict[int, str]
+    objects: tuple[Row, ...]
+    edges: tuple[Edge, ...]
+    cycles: tuple[Cycle, ...]
+    hidden: tuple[int, ...]
+
+
+@record
+class Why:
+    """Waits with those who could end them, and every circle among them. `hidden`: who may not be looked at."""
+
+    waits: tuple[Wait, ...]
+    cycles: tuple[Cycle, ...]
+    hidden: tuple[int, ...]
+
+
+def graph() -> Graph:
+    """Who holds, reads, writes, maps and waits for what. -- proc(5), sock_diag(7)"""
+    scene = Scene(snapshot())
+    rows = rows_in(scene.seen)
+    found = everybody(scene)
+    edges = [edge for row in rows for edge in edges_of(scene, row)]
+    edges += [edge for wait in _waits(found.values()) if (edge := edge_of(wait))]
+    processes = {edge.pid: edge.command for edge in edges}
+    return Graph(processes, tuple(rows), tuple(edges), tuple(cycles_in(found)), _hidden(scene, found))
+
+
+def edge_of(wait: Wait) -> Edge | None:
+    """A wait for an object, as an edge."""
+    if wait.kind is None or wait.id is None or wait.kind in NOT_OURS:
+        return None
+    return Edge(wait.pid, wait.command, "waits for", wait.kind, wait.id, True, wait.text)
+
+
+def why(pid: int | None = None) -> Why:
+    """What it waits for and who could end that; without a pid: every wait for anything of others. -- proc(5)
+
+    Circles are found across mechanisms: a process that waits for a semaphore whose holder waits for a file lock, and so
+    on; of one process: those that it ends up in. To see what another user's process waits for needs root (ptrace
+    rights); of a lock the kernel shows it everybody. ProcessLookupError if there is no such process.
+    """
+    scene = Scene(snapshot())
+    if pid is None:
+        found = everybody(scene)
+        waits = [wait for wait in _waits(found.values()) if wait.kind not in NOT_OURS]
+        return Why(tuple(waits), tuple(cycles_in(found)), _hidden(scene, found))
+    if pid not in scene.seen.pids:
+        raise ProcessLookupError(3, "No such process", f"process {pid}")
+    found = _from(scene, pid)
+    own = [found[pid]] if pid in found else []
+    return Why(tuple(_waits(own)), tuple(cycles_in(found)), _hidden(scene, found))
+
+
+def everybody(scene: Scene) -> dict[int, Waiting]:
+    """What every process waits for."""
+    found = {}
+    for pid in scene.seen.pids:
+        try:
+            found[pid] = waiting_of(scene, pid)
+        except OSError:  # it has ended
+            continue
+    return found
+
+
+def _from(scene: Scene, pid: int) -> dict[int, Waiting]:
+    """The process, those it waits for, those they wait for, and so on."""
+    found: dict[int, Waiting] = {}
+    ahead = [pid]
+    while ahead:
+        this = ahead.pop()
+        if this in found:
+            continue
+        try:
+            found[this] = waiting_of(scene, this)
+        except OSError:  # it has ended
+            continue
+        ahead += [ender.pid for wait in _waits([found[this]]) for ender in wait.enders]
+    return found
+
+
+def _waits(found: Iterable[Waiting]) -> list[Wait]:
+    return [wait for waiting in found for thread in waiting.waits for wait in thread]
+
+
+def _hidden(scene: Scene, found: dict[int, Waiting]) -> tuple[int, ...]:
+    return tuple(sorted((scene.seen.hidden & set(found)) | {pid for pid, each in found.items() if each.hidden}))

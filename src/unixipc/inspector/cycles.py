@@ -1,0 +1,111 @@
+"""Who waits for whom in a circle, across all mechanisms.
+
+A process is stuck if each of its threads waits, and everybody who could end any of those waits is stuck as well. The
+largest such set is found by taking out, again and again, who has a way out. Each circle in what remains is a deadlock.
+"""
+
+from __future__ import annotations
+
+from .._record import record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .waits import Wait, Waiting
+
+__all__ = ["Cycle", "cycles_in"]
+
+
+@record
+class Cycle:
+    """Processes that wait for each other: that of each wait for that of the next, the last for the first.
+
+    `sure`: the kernel tells of every link. It is False where a link is only likely (a System V semaphore: who changed
+    it last), or where somebody could come whom nobody knows. `limited`: a call among them has a time limit.
+    """
+
+    pids: tuple[int, ...]
+    waits: tuple[Wait, ...]
+    sure: bool
+    limited: bool
+
+    def __str__(self) -> str:
+        steps = [f"{each.pid} ({each.command}) {each.does} {each.kind} {each.id} ({each.text})" for each in self.waits]
+        chain = ", which waits for ".join([*steps, str(self.pids[0])])
+        return f"{'deadlock' if self.sure else 'probably a deadlock'}: {chain}"
+
+
+def cycles_in(found: dict[int, Waiting]) -> list[Cycle]:
+    """The circles among these processes, one for each knot of them, by the smallest pid."""
+    links = _links(found, _stuck(found))
+    seen: set[int] = set()
+    cycles = []
+    for pid in sorted(links):
+        if pid not in seen and (path := _shortest_circle(links, pid)):
+            seen.update(path)
+            cycles.append(_cycle(links, path))
+    return cycles
+
+
+def _stuck(found: dict[int, Waiting]) -> set[int]:
+    stuck = {pid for pid, waiting in found.items() if _may_be_stuck(waiting)}
+    while freed := {pid for pid in stuck if not _enders(found[pid]) <= stuck}:
+        stuck -= freed
+    return stuck
+
+
+def _may_be_stuck(waiting: Waiting) -> bool:
+    """Every thread waits, for nothing but what known processes could end."""
+    return len(waiting.waits) == waiting.threads and all(wait.enders for thread in waiting.waits for wait in thread)
+
+
+def _enders(waiting: Waiting) -> set[int]:
+    return {ender.pid for thread in waiting.waits for wait in thread for ender in wait.enders}
+
+
+def _links(found: dict[int, Waiting], stuck: set[int]) -> dict[int, dict[int, Wait]]:
+    """Who of the stuck waits for whom, by which wait. A process that waits for its own threads is no circle yet."""
+    return {
+        pid: {
+            ender.pid: wait
+            for thread in found[pid].waits
+            for wait in thread
+            for ender in wait.enders
+            if wait.kind != "thread"
+        }
+        for pid in stuck
+    }
+
+
+def _shortest_circle(links: dict[int, dict[int, Wait]], start: int) -> list[int]:
+    """From this process back to it; empty if none leads back."""
+    before: dict[int, int] = {}
+    edge = [start]
+    while edge:
+        further = []
+        for pid in edge:
+            for other in sorted(links[pid]):
+                if other == start:
+                    return [*_way(before, start, pid)]
+                if other not in before:
+                    before[other] = pid
+                    further.append(other)
+        edge = further
+    return []
+
+
+def _way(before: dict[int, int], start: int, pid: int) -> Iterator[int]:
+    way = [pid]
+    while way[-1] != start:
+        way.append(before[way[-1]])
+    return reversed(way)
+
+
+def _cycle(links: dict[int, dict[int, Wait]], path: list[int]) -> Cycle:
+    steps = [(links[pid][other], other) for pid, other in zip(path, [*path[1:], path[0]], strict=True)]
+    sure = all(
+        not wait.others and all(ender.sure for ender in wait.enders if ender.pid == other) for wait, other in steps
+    )
+    waits = tuple(wait for wait, _other in steps)
+    return Cycle(tuple(path), waits, sure, any(wait.limited for wait in waits))

@@ -1,0 +1,133 @@
+"""File locks of every kind with those who wait for them. -- proc_locks(5), flock(2), fcntl(2)
+
+/proc/locks names a process for flock and POSIX locks; a lock of an opening (OFD, and flock after a fork) is whoever's
+has that opening: each descriptor's fdinfo tells.
+"""
+
+from __future__ import annotations
+
+from .._record import record
+from .procfs import info_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .procfs import Identity, Snapshot
+
+__all__ = ["LockRow", "LockWaiter", "lock_rows"]
+
+TYPES = {"FLOCK": "flock", "OFDLCK": "ofd", "POSIX": "posix", "LEASE": "lease", "DELEG": "delegation"}
+
+
+@record
+class LockWaiter:
+    """Somebody who waits for a lock: `pid` is None where the kernel does not tell (OFD)."""
+
+    pid: int | None
+    shared: bool
+    start: int
+    length: int
+
+
+@record
+class LockRow:
+    """A lock that is held ("lock"). `id` is the file: major:minor:inode, as in /proc/locks.
+
+    `type`: "flock", "ofd", "posix" or "lease". `length` 0: to the end. `pid`: who took it, if the kernel tells;
+    `holders`: the processes that have it (for flock and OFD: that have its opening) and that we may look into.
+    `path` is None where nobody that we may look into has the file open.
+    """
+
+    kind: str
+    id: str
+    type: str
+    path: str | None
+    shared: bool
+    start: int
+    length: int
+    pid: int | None
+    holders: tuple[int, ...]
+    waiters: tuple[LockWaiter, ...]
+
+
+@record
+class Line:
+    """A line of /proc/locks, or of an opening's fdinfo."""
+
+    number: str
+    waits: bool
+    type: str
+    shared: bool
+    pid: int | None
+    file: str
+    start: int
+    length: int
+
+    @property
+    def lock(self) -> tuple[str, str, bool, int, int]:
+        """What the line is about, whoever it belongs to."""
+        return self.file, self.type, self.shared, self.start, self.length
+
+
+def parsed(line: str) -> Line:
+    """For example ``1: POSIX  ADVISORY  WRITE 42 fe:00:7 0 EOF``; ``->`` after the number: it waits for that lock."""
+    number, *words = line.split()
+    waits = words[0] == "->"
+    kind, _mode, access, pid, file, start, end = words[waits : waits + 7]
+    length = 0 if end == "EOF" else int(end) + 1 - int(start)
+    known = int(pid) if int(pid) > 0 else None
+    return Line(number, waits, TYPES.get(kind, kind.lower()), access == "READ", known, file, int(start), length)
+
+
+def table() -> list[Line]:
+    """The kernel's table. -- proc_locks(5)"""
+    with open("/proc/locks") as lines:
+        return [parsed(line) for line in lines]
+
+
+def lock_rows(seen: Snapshot) -> list[LockRow]:
+    """Every lock that somebody holds. -- proc_locks(5)"""
+    lines = table()
+    holders, paths = _openings(seen, {line.file for line in lines})
+    waiting: dict[str, list[LockWaiter]] = {}
+    for line in lines:
+        if line.waits:
+            waiter = LockWaiter(line.pid, line.shared, line.start, line.length)
+            waiting.setdefault(line.number, []).append(waiter)
+    return [
+        LockRow(
+            "lock", line.file, line.type, paths.get(line.file), line.shared, line.start, line.length, line.pid,
+            _holders(line, holders), tuple(waiting.get(line.number, ())),
+        )
+        for line in lines
+        if not line.waits
+    ]  # fmt: skip
+
+
+def _holders(line: Line, openings: dict[tuple[object, ...], set[int]]) -> tuple[int, ...]:
+    if line.type == "posix":
+        return () if line.pid is None else (line.pid,)
+    return tuple(sorted(openings.get(line.lock, ())))
+
+
+def _openings(seen: Snapshot, files: set[str]) -> tuple[dict[tuple[object, ...], set[int]], dict[str, str]]:
+    """The processes whose openings have locks, by lock; what each file is called.
+
+    Looked for by inode number alone, as btrfs gives stat(2) another device than it gives the locks.
+    """
+    inodes = {int(file.rpartition(":")[2]) for file in files}
+    holders: dict[tuple[object, ...], set[int]] = {}
+    paths: dict[str, str] = {}
+    for which in seen.files:
+        if which[1] in inodes:
+            _look_at(seen, which, holders, paths)
+    return holders, paths
+
+
+def _look_at(
+    seen: Snapshot, which: Identity, holders: dict[tuple[object, ...], set[int]], paths: dict[str, str]
+) -> None:
+    for pid, number, _mode in seen.files[which]:
+        for text in info_of(pid, number).get("lock", "").splitlines():
+            line = parsed(text)
+            holders.setdefault(line.lock, set()).add(pid)
+            paths.setdefault(line.file, seen.paths[which])

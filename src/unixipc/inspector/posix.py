@@ -1,0 +1,194 @@
+"""POSIX queues, semaphores and shared memory by their names. -- mq_overview(7), sem_overview(7), shm_overview(7)"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from contextlib import suppress
+
+from .._fd import Descriptor
+from .._native import posix as _posix
+from .._record import record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .procfs import Snapshot
+
+__all__ = ["MemoryRow", "QueueRow", "SemaphoreRow", "memory_rows", "queue_rows", "semaphore_rows"]
+
+MEMORY = "/dev/shm"
+QUEUES = "/dev/mqueue"
+OURS = "unixipc."
+"""What our own rooms keep in /dev/shm has rows of its own."""
+SEMAPHORE_BYTES = 32
+FILE_BYTES = 80
+"""The size of a queue's file, as the kernel gives it."""
+FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+@record
+class QueueRow:
+    """A POSIX queue ("posix-queue"; its id is its name).
+
+    `messages`, `max_messages` and `max_message_bytes` are None where we may not open it. `notified_pid`: who asked for
+    a signal (`notified_signal`) at the next message. `used_by`: who has it open.
+    """
+
+    kind: str
+    id: str
+    mode: int
+    owner_uid: int
+    owner_gid: int
+    used_bytes: int | None
+    messages: int | None
+    max_messages: int | None
+    max_message_bytes: int | None
+    notified_pid: int | None
+    notified_signal: int | None
+    used_by: tuple[int, ...]
+
+
+@record
+class SemaphoreRow:
+    """A POSIX semaphore with a name ("posix-semaphore"). `value` and `waiters`: None where we may not read it."""
+
+    kind: str
+    id: str
+    mode: int
+    owner_uid: int
+    owner_gid: int
+    value: int | None
+    waiters: int | None
+    used_by: tuple[int, ...]
+
+
+@record
+class MemoryRow:
+    """POSIX shared memory ("posix-memory"): a file in /dev/shm, its size, its memory, who has it open or mapped."""
+
+    kind: str
+    id: str
+    mode: int
+    owner_uid: int
+    owner_gid: int
+    size_bytes: int
+    allocated_bytes: int
+    changed_at: int
+    used_by: tuple[int, ...]
+
+
+def files() -> Iterator[tuple[str, os.stat_result]]:
+    """Every file in /dev/shm, with its name there; folders, which are no shared memory, are left out."""
+    with suppress(OSError), os.scandir(MEMORY) as names:
+        for each in sorted(names, key=lambda entry: entry.name):
+            with suppress(OSError):  # removed meanwhile
+                if stat.S_ISREG((found := each.stat(follow_symlinks=False)).st_mode):
+                    yield each.name, found
+
+
+def memory_rows(seen: Snapshot) -> list[MemoryRow]:
+    """Every shared memory by name. -- shm_overview(7)"""
+    return [
+        MemoryRow(
+            "posix-memory", f"/{name}", found.st_mode & 0o7777, found.st_uid, found.st_gid, found.st_size,
+            found.st_blocks * 512, int(found.st_mtime), seen.users(found.st_dev, found.st_ino),
+        )
+        for name, found in files()
+        if not name.startswith(("sem.", OURS))
+    ]  # fmt: skip
+
+
+def semaphore_rows(seen: Snapshot) -> list[SemaphoreRow]:
+    """Every semaphore by name. -- sem_overview(7)"""
+    return [
+        SemaphoreRow(
+            "posix-semaphore", f"/{name[4:]}", found.st_mode & 0o7777, found.st_uid, found.st_gid,
+            *_value(f"{MEMORY}/{name}"), seen.users(found.st_dev, found.st_ino),
+        )
+        for name, found in files()
+        if name.startswith("sem.") and found.st_size == SEMAPHORE_BYTES
+    ]  # fmt: skip
+
+
+def _value(path: str) -> tuple[int | None, int | None]:
+    """The C library's semaphore: on 64-bit machines the value, then how many wait. -- sem_init(3)"""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            raw = file.read(8)
+    except OSError:
+        return None, None
+    if sys.maxsize < 2**32 or len(raw) < 8:
+        return None, None
+    return int.from_bytes(raw[:4], sys.byteorder), int.from_bytes(raw[4:], sys.byteorder)
+
+
+def queue_rows(seen: Snapshot) -> list[QueueRow]:
+    """Every queue of this IPC namespace; those that somebody has open where nothing is mounted. -- mq_overview(7)
+
+    Without a mounted /dev/mqueue, root sees all through a mount of its own that nobody else sees.
+    """
+    rows: dict[str, QueueRow] = {}
+    for found in (_named_queues(), _opened_queues(seen)):
+        for name, path, status in found:  # the path is good for as long as the generator stands there
+            if name not in rows:
+                rows[name] = _queue_row(name, path, status, seen)
+    return [rows[name] for name in sorted(rows)]
+
+
+def _named_queues() -> Iterator[tuple[str, str, os.stat_result]]:
+    """(name, path to open it by, stat) of every queue, if we may see all."""
+    with suppress(OSError), _folder() as folder:
+        for name in os.listdir(folder.fileno()):
+            with suppress(OSError):  # removed meanwhile
+                found = os.stat(name, dir_fd=folder.fileno())
+                yield f"/{name}", f"/proc/self/fd/{folder.fileno()}/{name}", found
+
+
+def _folder() -> Descriptor:
+    try:
+        with _posix.mount_queues() as mount:
+            return Descriptor(os.open(f"/proc/self/fd/{mount.fileno()}", FOLDER_FLAGS), QUEUES)
+    except OSError:
+        return Descriptor(os.open(QUEUES, FOLDER_FLAGS), QUEUES)
+
+
+def _opened_queues(seen: Snapshot) -> Iterator[tuple[str, str, os.stat_result]]:
+    """Those that somebody has open; a queue without a name any more is among them."""
+    for which, found in seen.stats.items():
+        pid, number, _mode = seen.files[which][0]
+        if found.st_size == FILE_BYTES and is_queue(seen.paths[which], found) and seen.shares_ipc_namespace(pid):
+            yield seen.paths[which], f"/proc/{pid}/fd/{number}", found
+
+
+def is_queue(path: str, found: os.stat_result) -> bool:
+    """Whether an open file is a queue: the only ones of 80 bytes with a path of one word, on no mounted device."""
+    return (
+        found.st_size == FILE_BYTES
+        and os.major(found.st_dev) == 0
+        and (path.startswith(f"{QUEUES}/") or "/" not in path[1:])
+        and stat.S_ISREG(found.st_mode)
+    )
+
+
+def _queue_row(name: str, path: str, found: os.stat_result, seen: Snapshot) -> QueueRow:
+    text, attributes = _look_at_queue(path)
+    most, most_bytes, now = attributes or (None, None, None)
+    facts = dict(word.split(":") for word in text.split())
+    notified = int(facts.get("NOTIFY_PID", 0))
+    return QueueRow(
+        "posix-queue", name, found.st_mode & 0o7777, found.st_uid, found.st_gid,
+        int(facts["QSIZE"]) if "QSIZE" in facts else None, now, most, most_bytes,
+        notified or None, int(facts["SIGNO"]) if notified else None, seen.users(found.st_dev, found.st_ino),
+    )  # fmt: skip
+
+
+def _look_at_queue(path: str) -> tuple[str, tuple[int, int, int] | None]:
+    try:
+        with Descriptor(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), path) as queue:
+            most, most_bytes, now = _posix.queue_attributes(queue.fileno())
+            return os.pread(queue.fileno(), 200, 0).decode(), (most, most_bytes, now)
+    except OSError:  # not ours to read
+        return "", None
