@@ -131,7 +131,7 @@ INTERRUPTIBLE = {
 """What a signal may end: nobody may notice. (`open` of a FIFO too: its scenarios say so themselves.)"""
 
 HARMLESS = {
-    "_exit raise sched_yield": "do not return, or cannot fail",
+    "_exit raise sched_yield sched_getaffinity __sched_cpucount": "do not return, or cannot fail for what we ask",
     "clock_gettime getpid getppid getuid sysconf time": "cannot fail for what we ask",
     "free memchr memcmp memcpy memmove memset strlen strrchr snprintf": "memory only",
     "pthread_mutex_lock pthread_mutex_unlock pthread_once pthread_self pthread_equal": "fail only for misuse",

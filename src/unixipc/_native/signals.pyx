@@ -68,6 +68,7 @@ cdef extern from *:
     int sigpending(sigset_t *) nogil
     int uipc_take_now(const sigset_t *, siginfo_t *) nogil
     int ppoll(pollfd *, unsigned long, const timespec *, const sigset_t *) nogil
+    int poll(pollfd *, unsigned long, int) nogil
     int signalfd(int, const sigset_t *, int) nogil
     ssize_t read(int, void *, size_t) nogil
     int kill_call "kill"(int, int) nogil
@@ -456,11 +457,10 @@ cdef class SignalDescriptor(Descriptor):
         It is what the corridor's sleep is without its wake-up: a `close` in another thread is seen at its end.
         """
         cdef pollfd one
-        cdef timespec limit
-        limit.tv_sec, limit.tv_nsec = 0, min(10000000, <long>(most_s * 1e9))
+        cdef int most_ms = min(10, <int>(most_s * 1000))
         one.fd, one.events, one.revents = self.enter(), POLLIN, 0
         with nogil:
-            ppoll(&one, 1, &limit, NULL)
+            poll(&one, 1, most_ms)
         self.leave()
         PyErr_CheckSignals()
         return 0

@@ -8,6 +8,7 @@ that there are event loops. The thread stays: it is one for the process, and cos
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from typing import TYPE_CHECKING
 
@@ -55,6 +56,7 @@ class Sleeper:
         self.changes.wake()
 
     def _sleep(self) -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # they are the program's, not ours
         while True:  # as long as the process lives
             seen = self.changes.load()
             with self.lock:
