@@ -22,6 +22,7 @@ VERBS = {
     "ipcrm": "Remove System V objects, spelled as for ipcrm(1).",
     "ipcs": "List System V objects, spelled as for ipcs(1).",
     "lock": "Run a command while a file is locked, as flock(1) does; or tell who holds it.",
+    "ls": "List what processes talk through: queues, semaphores, memory, locks, pipes, sockets, channels.",
     "mk": "Make a queue, semaphore, shared memory, FIFO, channel or topic; its address is printed.",
     "recv": "Print the messages that come to an address.",
     "rm": "Remove exactly the objects of these addresses.",
@@ -30,6 +31,8 @@ VERBS = {
     "shm": "Shared memory: read, write or dump its bytes.",
     "sig": "Signals: send with a value, wait for them, what a process does with them, the table of all.",
     "tour": "Carry real files over every mechanism, verify them, and kill the sender half-way.",
+    "who": "Who holds, reads, writes, maps or waits for a thing.",
+    "why": "What processes wait for, who could end that, and who waits in a circle.",
 }
 """Each verb's module and its line in the help: listing them imports none of them."""
 
