@@ -54,11 +54,19 @@ def ls(kinds: tuple[str, ...], mine: bool, orphans: bool, as_json: bool) -> None
     if as_json:
         print_json([plain(row) for row in rows])
     elif orphans:
-        lines = [(row.kind, str(row.id), name_of(row), owner_of(row), row.certainty, row.why) for row in rows]
-        print_table(("kind", "id", "name", "owner", "how sure", "why"), [_printable(line) for line in lines])
+        print_table(("kind", "id", "name", "owner", "how sure", "why"), [_printable(_orphan(row)) for row in rows])
     else:
-        lines = [(row.kind, str(plain(row.id)), name_of(row), owner_of(row), detail_of(row)) for row in rows]
-        print_table(("kind", "id", "name", "owner", "now"), [_printable(line) for line in lines])
+        print_table(
+            ("kind", "id", "name", "owner", "now"), [_printable((*_object(row), detail_of(row))) for row in rows]
+        )
+
+
+def _object(row: Any) -> tuple[str, ...]:
+    return row.kind, str(plain(row.id)), name_of(row), owner_of(row)
+
+
+def _orphan(row: Any) -> tuple[str, ...]:
+    return (*_object(row), row.certainty, row.why)
 
 
 def _printable(line: tuple[str, ...]) -> tuple[str, ...]:
