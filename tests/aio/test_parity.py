@@ -122,7 +122,16 @@ AS_GIVEN = {"path", "shared", "timeout"}  # what the constructor was told: `sync
 BENEATH_POSIX = {"attributes", "register", "unregister", "send_or_none", "temporary_one", "acquire_in_kernel",
                  "look_in_kernel", "wait_until_possible"}  # fmt: skip
 AS_MADE = {"capacity_bytes", "when_full", "kind"}  # facts about the file: `sync` has them
-BENEATH_CHANNELS = {"forget", "facts", "topic_facts", "members", "subscribers", "check_memory"}
+BENEATH_CHANNELS = {
+    "forget",
+    "facts",
+    "topic_facts",
+    "members",
+    "subscribers",
+    "check_memory",
+    "was_here",
+    "dead_members",
+}
 WHOLE = [
     (signals.SignalStream, aio.signals.SignalStream, OF_THE_DESCRIPTOR),
     (signals.Counter, aio.signals.Counter, set()),

@@ -31,6 +31,8 @@ def told_by(*command):
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     if done.returncode and "invalid option" in done.stderr + done.stdout:
         pytest.skip(f"this {command[0]} does not know {' '.join(command[1:])}")
+    if done.returncode and "failed to parse" in done.stderr:  # lslocks, and a lock of a file that is no more
+        pytest.skip(f"{command[0]} cannot read the kernel's table now: {done.stderr.strip()}")
     assert done.returncode == 0, done.stderr
     return done.stdout
 
