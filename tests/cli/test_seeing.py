@@ -1,4 +1,4 @@
-"""`ipc ls`, `who`, `why`: what is there, who has it, who waits for whom; as tables and as JSON, with honest statuses."""
+"""`ipc ls`, `who`, `why`: what is there, who has it, who waits for whom; as tables, as JSON, with honest statuses."""
 
 from __future__ import annotations
 
