@@ -142,10 +142,13 @@ cdef extern from *:
         return where;
     }
 
-    static int uipc_is_regular(int fd)
+    /* 0, or an errno: EINVAL for what is no file. */
+    static int uipc_refuse_others(int fd)
     {
         struct stat file;
-        return fstat(fd, &file) == 0 && S_ISREG(file.st_mode);
+        if (fstat(fd, &file) < 0)
+            return errno;
+        return S_ISREG(file.st_mode) ? 0 : EINVAL;
     }
 
     static sem_t *uipc_sem_open(const char *path)
@@ -201,7 +204,7 @@ cdef extern from *:
     int munmap(void *, size_t) nogil
     int unlink(const char *) nogil
     int getpid() nogil
-    bint uipc_is_regular(int) nogil
+    int uipc_refuse_others(int) nogil
     int shm_open(const char *, int, unsigned) nogil
     int shm_unlink(const char *) nogil
     int fchmod(int, unsigned) nogil
@@ -749,9 +752,10 @@ def open_memory(cls, name, bint readonly):
     cdef Descriptor made
     check_name(name, "shm_open(3)")
     made = opened_memory(cls, name, (O_RDONLY if readonly else O_RDWR) | O_NONBLOCK, 0)  # a FIFO would wait for others
-    if not uipc_is_regular(made.fd):
+    cdef int code = uipc_refuse_others(made.fd)
+    if code:
         made.close()
-        raise refused(EINVAL, "shm_open(3)", name)
+        raise refused(code, "shm_open(3)", name)
     return made
 
 
