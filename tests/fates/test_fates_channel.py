@@ -9,7 +9,9 @@ import sys
 
 import pytest
 
-from unixipc import ClosedError, Exited, Killed, channel, fork, pipe
+from unixipc import ClosedError, channel, fork, pipe
+
+from .conftest import killed_while, ran_in_a_child
 
 WAIT = 20
 FOLDER = "/dev/shm/unixipc.channel."
@@ -27,27 +29,6 @@ def name():
 def queue(name):
     with channel.Queue.create(name, 4096) as made:
         yield made
-
-
-def ran_in_a_child(function):
-    with fork(function) as child:
-        assert child.wait(timeout=WAIT) == Exited(0)
-
-
-def killed_while(hold):
-    """Run it in a child, and kill that once it has got so far."""
-    ready, tell = pipe()
-
-    def live():
-        kept = hold()
-        tell.write_all(b"!")
-        signal.pause()
-        del kept
-
-    with ready, tell, fork(live) as child:
-        ready.read_exactly(1, timeout=WAIT)
-        child.kill()
-        assert child.wait(timeout=WAIT) == Killed(signal.SIGKILL)
 
 
 # close

@@ -10,6 +10,8 @@ import pytest
 
 from unixipc import ClosedError, Exited, FileLock, Killed, RecordLock, fork, pipe
 
+from .conftest import ran_in_a_child
+
 WAIT = 20
 KINDS = {
     "flock": (FileLock, {}),
@@ -28,11 +30,6 @@ def path(tmp_path):
 def made(kind, file):
     cls, named = KINDS[kind]
     return cls(file, **named)
-
-
-def ran_in_a_child(function, *args):
-    with fork(function, *args) as child:
-        assert child.wait(timeout=WAIT) == Exited(0)
 
 
 def is_free(kind, path):

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import pathlib
-import signal
 import sys
 
 import pytest
 
-from unixipc import ClosedError, Exited, Killed, MemFd, fork, map_anonymous, map_file, pipe
+from unixipc import ClosedError, MemFd, map_anonymous, map_file
 from unixipc.posix import SharedMemory, remove_memory
 
-WAIT = 20
+from .conftest import killed_while, ran_in_a_child
+
 PAGE = os.sysconf("SC_PAGESIZE")
 
 
@@ -51,32 +51,11 @@ def name():
     pathlib.Path("/dev/shm" + name).unlink(missing_ok=True)
 
 
-def ran_in_a_child(function, *args):
-    with fork(function, *args) as child:
-        assert child.wait(timeout=WAIT) == Exited(0)
-
-
 def is_mapped(address):
     return any(
         int(line.split("-")[0], 16) <= address < int(line.split()[0].split("-")[1], 16)
         for line in pathlib.Path("/proc/self/maps").read_text().splitlines()
     )
-
-
-def killed_while(hold):
-    """Run it in a child, and kill that once it has got so far."""
-    ready, tell = pipe()
-
-    def live():
-        kept = hold()
-        tell.write_all(b"!")
-        signal.pause()
-        del kept
-
-    with ready, tell, fork(live) as child:
-        ready.read_exactly(1, timeout=WAIT)
-        child.kill()
-        assert child.wait(timeout=WAIT) == Killed(signal.SIGKILL)
 
 
 def test_close_unmaps(memory):

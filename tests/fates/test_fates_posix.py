@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import sys
 
 import pytest
 
-from unixipc import ClosedError, Exited, Killed, fork, pipe, sockets
+from unixipc import ClosedError, fork, sockets
 from unixipc.posix import Message, MessageQueue, Semaphore, remove_queue, remove_semaphore
+
+from .conftest import killed_while, ran_in_a_child
 
 WAIT = 20
 
@@ -30,27 +31,6 @@ def name(kind):
     yield fresh
     with contextlib.suppress(FileNotFoundError):
         REMOVE[kind](fresh)
-
-
-def ran_in_a_child(function):
-    with fork(function) as child:
-        assert child.wait(timeout=WAIT) == Exited(0)
-
-
-def killed_while(hold):
-    """Run it in a child, and kill that once it has got so far."""
-    ready, tell = pipe()
-
-    def live():
-        kept = hold()
-        tell.write_all(b"!")
-        signal.pause()
-        del kept
-
-    with ready, tell, fork(live) as child:
-        ready.read_exactly(1, timeout=WAIT)
-        child.kill()
-        assert child.wait(timeout=WAIT) == Killed(signal.SIGKILL)
 
 
 @both

@@ -10,6 +10,8 @@ import pytest
 
 from unixipc import ClosedError, Exited, Killed, OwnerDied, fork, pipe, robust
 
+from .conftest import ran_in_a_child
+
 WAIT = 20
 MAKE = {
     "Mutex": robust.Mutex.create,
@@ -36,11 +38,6 @@ def lock(kind, name):
     if not made.closed:
         made.remove()
         made.close()
-
-
-def ran_in_a_child(function, ends=Exited(0)):  # noqa: B008 - a constant
-    with fork(function) as child:
-        assert child.wait(timeout=WAIT) == ends
 
 
 def acquired_from_the_dead(kind, lock):
@@ -93,7 +90,7 @@ def test_an_exec_is_the_death_of_a_holder(kind, lock):
         lock.acquire()
         os.execv(sys.executable, [sys.executable, "-S", "-c", "import sys; sys.exit(7)"])
 
-    ran_in_a_child(child, Exited(7))
+    ran_in_a_child(child, status=Exited(7))
     acquired_from_the_dead(kind, lock)
 
 

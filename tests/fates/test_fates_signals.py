@@ -23,6 +23,8 @@ from unixipc.signals import (
     state_of,
 )
 
+from .conftest import ran_in_a_child
+
 WAIT = 20
 ME = os.getpid
 counting = pytest.mark.parametrize("cls", [Counter, Latch])
@@ -37,11 +39,6 @@ def as_before():
     yield
     assert mask() == frozenset()
     assert action_of(SIGUSR1) == before
-
-
-def ran_in_a_child(function, *args, status=None):
-    with fork(function, *args) as child:
-        assert child.wait(timeout=WAIT) == (Exited(0) if status is None else status)
 
 
 def told_by_a_child(function):

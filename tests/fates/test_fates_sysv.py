@@ -6,14 +6,15 @@ import errno
 import os
 import pathlib
 import pickle
-import signal
 import sys
 import time
 
 import pytest
 
-from unixipc import ClosedError, Exited, Killed, ObjectRemoved, fork, pipe
+from unixipc import ClosedError, Exited, ObjectRemoved, fork
 from unixipc.sysv import Barrier, Key, ReadWriteLock, Semaphore, SemaphoreSet, SharedMemory, segments, semaphore_sets
+
+from .conftest import killed_while, ran_in_a_child
 
 WAIT = 20
 
@@ -52,11 +53,6 @@ def is_there(key):
 def use(handle):
     """Something that each of them can do, and that changes nothing."""
     return handle.semaphores.values if isinstance(handle, (ReadWriteLock, Barrier)) else handle.stat()
-
-
-def ran_in_a_child(function):
-    with fork(function) as child:
-        assert child.wait(timeout=WAIT) == Exited(0)
 
 
 def until(condition):
@@ -182,22 +178,6 @@ def test_exec_keeps_undo_and_drops_attachments(key):
 
 
 # kill -9
-
-
-def killed_while(hold):
-    """Run it in a child, and kill that once it has got so far."""
-    ready, tell = pipe()
-
-    def live():
-        kept = hold()
-        tell.write_all(b"!")
-        signal.pause()
-        del kept
-
-    with ready, tell, fork(live) as child:
-        ready.read_exactly(1, timeout=WAIT)
-        child.kill()
-        assert child.wait(timeout=WAIT) == Killed(signal.SIGKILL)
 
 
 def test_kill_9_leaves_the_object_with_its_key(make, key):
