@@ -317,3 +317,11 @@ def test_a_forked_child_makes_its_own(topic):
         with fork(child) as process:
             assert reader.receive(timeout=SOON) == b"from the child"
             assert process.wait(timeout=SOON).code == 0
+
+
+def test_nothing_is_looked_at_through_a_closed_member(topic):
+    with topic.publisher() as publisher, topic.subscriber() as reader:
+        publisher.send(b"x")
+    for ask in (reader.subscribers, reader.topic_facts, lambda: reader.members(0), lambda: reader.dead_members(0)):
+        with pytest.raises(ClosedError):
+            ask()

@@ -82,6 +82,8 @@ cdef extern from "ring/ring.h" nogil:
     void uipc_topic_take(uipc_ring *, const uipc_message *)
     void uipc_topic_free(uipc_ring *, uint64_t)
     int uipc_topic_readable(const uipc_ring *)
+    int uipc_ring_is_ready(const uipc_ring *, int, size_t)
+    uipc_ring_bell *uipc_ring_bell_for(const uipc_ring *, int)
     int uipc_queue_readable(const uipc_ring *)
     uint32_t uipc_ring_in_work(const uipc_ring *, int)
     int uipc_queue_writable(const uipc_ring *, size_t)

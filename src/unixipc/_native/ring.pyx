@@ -22,10 +22,10 @@ from unixipc.errors import ClosedError, LayoutError
 import os
 from operator import index
 
-cdef extern from "uipc.h" nogil:
-    int clock_gettime(int, timespec *)
+cdef extern from "clock.h" nogil:
+    int64_t now_ns "uipc_now_ns"()
+    timespec as_timespec "uipc_timespec"(int64_t)
     enum:
-        CLOCK_MONOTONIC
         INT_MAX
 
 cdef extern from "Python.h":
@@ -54,19 +54,6 @@ cdef int64_t FIRST_SLEEP = 10000000   # as `_wait.FIRST_BEAT_NS`: Python's signa
 cdef int64_t LOOK_NS = 500000000      # how often who waits looks for members that were killed
 cdef int64_t TURN_NS = 10000000       # one sleep for the lock of an end
 cdef int MOST_TURNS = 500             # where there is no other limit: its owner was stopped, or its bytes are nonsense
-
-
-cdef inline int64_t now_ns() noexcept nogil:
-    cdef timespec now
-    clock_gettime(CLOCK_MONOTONIC, &now)
-    return <int64_t>now.tv_sec * 1000000000 + now.tv_nsec
-
-
-cdef inline timespec as_timespec(int64_t ns) noexcept nogil:
-    cdef timespec result
-    result.tv_sec = ns // 1000000000 if ns > 0 else 0
-    result.tv_nsec = ns % 1000000000 if ns > 0 else 0
-    return result
 
 
 cdef bint several_processors() except -1:
@@ -384,13 +371,11 @@ cdef class Member:
         return ready
 
     cdef inline bint is_ready(self, bint reading, size_t length) noexcept nogil:
-        if not reading:
-            return uipc_queue_writable(&self.ring, length)
-        return uipc_topic_readable(&self.ring) if self.ring.kind == UIPC_TOPIC else uipc_queue_readable(&self.ring)
+        return uipc_ring_is_ready(&self.ring, reading, length)
 
     cdef int sleep(self, bint reading, size_t length, int64_t until_ns) except -1:
         """Sleep until somebody has sent (or received) something, or until then, or a while at most."""
-        cdef uipc_ring_bell *bell = &self.ring.file.messages if reading else &self.ring.file.space
+        cdef uipc_ring_bell *bell = uipc_ring_bell_for(&self.ring, reading)
         cdef uint32_t seen
         cdef int64_t latest = now_ns() + LOOK_NS
         cdef timespec deadline = as_timespec(latest if until_ns < 0 else min(until_ns, latest))
@@ -420,12 +405,12 @@ cdef class Member:
     def _prepare(self, bint reading):
         """Say that somebody is about to sleep on it, and while it has which value. Then look once more."""
         self.check_open()
-        return uipc_bell_prepare(&self.ring.file.messages if reading else &self.ring.file.space)
+        return uipc_bell_prepare(uipc_ring_bell_for(&self.ring, reading))
 
     def _pass_on(self, bint reading):
         """A wake-up came to somebody who does not want it any more."""
         if self.open:
-            uipc_bell_ring(&self.ring.file.messages if reading else &self.ring.file.space, 1)
+            uipc_bell_ring(uipc_ring_bell_for(&self.ring, reading), 1)
 
     def _blocked(self):
         """Whether the last try found the end locked by somebody who is not running; then `_wait_for_lock`."""
@@ -486,14 +471,23 @@ cdef class Member:
         """[(pid, lag, missed, whether it is waited for), ...] of those who are alive."""
         cdef int slot
         cdef uipc_ring_member *place
-        cdef uint32_t count = <uint32_t>self.ring.file.senders.count
-        self.check_open()
-        found = []
-        for slot in range(UIPC_RING_MEMBERS):
+        cdef uint32_t count
+        alive, found = self.places(UIPC_RECEIVER, True), []
+        count = <uint32_t>self.ring.file.senders.count
+        for slot in alive:
             place = &self.ring.file.member[UIPC_RECEIVER][slot]
-            if place.state and uipc_ring_is_alive(&self.ring, UIPC_RECEIVER, slot):
-                found.append((place.pid, <uint32_t>(count - place.expected), place.missed, not place.tells))
+            found.append((place.pid, <uint32_t>(count - place.expected), place.missed, not place.tells))
         return found
+
+    cdef list places(self, int role, bint alive):
+        """The slots with a name in them whose member is alive, or dead."""
+        cdef int slot
+        self.check_open()
+        return [
+            slot
+            for slot in range(UIPC_RING_MEMBERS)
+            if self.ring.file.member[role][slot].state and uipc_ring_is_alive(&self.ring, role, slot) == alive
+        ]
 
     def was_here(self, int role):
         """Whether there has ever been a sender (0), a receiver (1)."""
@@ -503,25 +497,16 @@ cdef class Member:
     def dead_members(self, int role):
         """The pids of members that ended without leaving, and whose places nobody has cleared yet."""
         cdef int slot
-        cdef uipc_ring_member *place
-        self.check_open()
-        found = []
-        for slot in range(UIPC_RING_MEMBERS):
-            place = &self.ring.file.member[role][slot]
-            if place.state and not uipc_ring_is_alive(&self.ring, role, slot):
-                found.append(place.pid)
-        return found
+        return [self.ring.file.member[role][slot].pid for slot in self.places(role, False)]
 
     def members(self, int role):
         """[(slot, pid, since in ns), ...] of those who are alive."""
         cdef int slot
         cdef uipc_ring_member *place
-        self.check_open()
         found = []
-        for slot in range(UIPC_RING_MEMBERS):
+        for slot in self.places(role, True):
             place = &self.ring.file.member[role][slot]
-            if place.state and uipc_ring_is_alive(&self.ring, role, slot):
-                found.append((slot, place.pid, place.since))
+            found.append((slot, place.pid, place.since))
         return found
 
 

@@ -78,6 +78,7 @@ cdef extern from "robust/spin.h" nogil:
     int uipc_rwlock_release(uipc_robust *, uipc_hold *)
     int uipc_rwlock_wait(uipc_robust *, uint32_t, int, const timespec *)
     int uipc_spin(const uipc_robust *, uint32_t, uipc_spin_for, int64_t)
+    timespec uipc_timespec(int64_t)
     int64_t uipc_now_ns()
     int uipc_processors()
     uint32_t uipc_load_acquire(const uint32_t *)
@@ -116,10 +117,7 @@ cdef dict HINTS = {
 
 
 cdef timespec next_look() noexcept nogil:
-    cdef int64_t at = uipc_now_ns() + LOOK_NS
-    cdef timespec result
-    result.tv_sec, result.tv_nsec = at // 1000000000, at % 1000000000
-    return result
+    return uipc_timespec(uipc_now_ns() + LOOK_NS)
 
 
 cdef struct Left:

@@ -29,14 +29,16 @@ cdef extern from "uipc.h" nogil:
     int pthread_sigmask(int, const sigset_t *, sigset_t *)
     long syscall(long, ...)
     int getpid()
-    int clock_gettime(int, timespec *)
     enum:
-        CLOCK_MONOTONIC
         SIG_BLOCK
         SIG_UNBLOCK
         SYS_tgkill
         SYS_gettid
         INT_MAX
+
+cdef extern from "clock.h" nogil:
+    int64_t now_ns "uipc_now_ns"()
+    timespec as_timespec "uipc_timespec"(int64_t)
 
 cdef extern from "interrupt.h" nogil:
     int uipc_wake_signal(int *)
@@ -59,21 +61,6 @@ cdef extern from "futex.h" nogil:
 cdef extern from "atomics.h" nogil:
     uint32_t uipc_load_acquire(const uint32_t *)
     void uipc_store_release(uint32_t *, uint32_t)
-
-
-cdef int64_t now_ns() noexcept nogil:
-    cdef timespec now
-    clock_gettime(CLOCK_MONOTONIC, &now)
-    return <int64_t>now.tv_sec * 1000000000 + now.tv_nsec
-
-
-cdef timespec as_timespec(int64_t ns) noexcept nogil:
-    cdef timespec result
-    if ns < 0:
-        ns = 0
-    result.tv_sec = ns // 1000000000
-    result.tv_nsec = ns % 1000000000
-    return result
 
 
 cdef int wake_signal() except -1:

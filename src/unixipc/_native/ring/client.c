@@ -1,6 +1,8 @@
 /* For C programs alone: Python has its own waits. Open, map, join; try, then sleep. */
 #include "client.h"
 
+#include "../clock.h"
+
 #include <stdio.h>
 #include <sys/mman.h>
 
@@ -83,37 +85,21 @@ void uipc_client_close(struct uipc_client *client) {
     client->memory = NULL, client->ring.fd = -1;
 }
 
-static int64_t now_ns(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000000000LL + now.tv_nsec;
-}
-
-static struct timespec as_timespec(int64_t ns) {
-    return (struct timespec){.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
-}
-
-static int is_ready(const struct uipc_ring *ring, int reading, size_t length) {
-    if (!reading)
-        return uipc_queue_writable(ring, length);
-    return ring->kind == UIPC_TOPIC ? uipc_topic_readable(ring) : uipc_queue_readable(ring);
-}
-
 /* After a try that gave UIPC_NOT_NOW or UIPC_BUSY: 0 when it is worth another one, -1 with errno. */
 static int sleep_for(struct uipc_client *client, int result, int reading, size_t length, int64_t until_ns) {
     struct uipc_ring *ring = &client->ring;
-    struct uipc_ring_bell *bell = reading ? &ring->file->messages : &ring->file->space;
-    int64_t now = now_ns(), look = now + LOOK_NS;
+    struct uipc_ring_bell *bell = uipc_ring_bell_for(ring, reading);
+    int64_t now = uipc_now_ns(), look = now + LOOK_NS;
     if (until_ns >= 0 && now >= until_ns)
         return refuse(client, ETIMEDOUT, "not possible within the time");
-    struct timespec deadline = as_timespec(until_ns >= 0 && until_ns < look ? until_ns : look);
+    struct timespec deadline = uipc_timespec(until_ns >= 0 && until_ns < look ? until_ns : look);
     if (result == UIPC_BUSY)
         return uipc_ring_wait_for_lock(ring, &deadline), 0;
     for (int turn = 0; turn < 2000; turn++, uipc_pause())
-        if (is_ready(ring, reading, length))
+        if (uipc_ring_is_ready(ring, reading, length))
             return 0;
     uint32_t seen = uipc_bell_prepare(bell);
-    int code = is_ready(ring, reading, length) ? 0 : uipc_futex_wait(&bell->word, seen, &deadline);
+    int code = uipc_ring_is_ready(ring, reading, length) ? 0 : uipc_futex_wait(&bell->word, seen, &deadline);
     if (code == EINTR) {
         uipc_bell_ring(bell, 1); /* it may have been a wake-up, too */
         return refuse(client, EINTR, "a signal came");
@@ -123,7 +109,7 @@ static int sleep_for(struct uipc_client *client, int result, int reading, size_t
     return 0;
 }
 
-static int64_t end_of(int timeout_ms) { return timeout_ms < 0 ? -1 : now_ns() + timeout_ms * 1000000LL; }
+static int64_t end_of(int timeout_ms) { return timeout_ms < 0 ? -1 : uipc_now_ns() + timeout_ms * 1000000LL; }
 
 int uipc_client_send(struct uipc_client *client, const void *bytes, size_t length, int timeout_ms) {
     int64_t until_ns = end_of(timeout_ms);

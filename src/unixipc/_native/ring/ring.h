@@ -93,6 +93,8 @@ int uipc_topic_readable(const struct uipc_ring *ring);
 int uipc_queue_readable(const struct uipc_ring *ring);
 int uipc_queue_writable(const struct uipc_ring *ring, size_t length);
 uint32_t uipc_ring_in_work(const struct uipc_ring *ring, int reading); /* bytes of a message just being copied there */
+int uipc_ring_is_ready(const struct uipc_ring *ring, int reading, size_t length); /* the one of these that is meant */
+struct uipc_ring_bell *uipc_ring_bell_for(const struct uipc_ring *ring, int reading);
 uint32_t uipc_bell_prepare(struct uipc_ring_bell *bell);
 void uipc_bell_ring(struct uipc_ring_bell *bell, int most);
 int uipc_ring_wait_for_lock(struct uipc_ring *ring, const struct timespec *deadline); /* after UIPC_BUSY */

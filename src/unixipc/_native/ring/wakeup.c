@@ -9,6 +9,16 @@
  */
 #include "inside.h"
 
+int uipc_ring_is_ready(const struct uipc_ring *ring, int reading, size_t length) {
+    if (!reading)
+        return uipc_queue_writable(ring, length);
+    return ring->kind == UIPC_TOPIC ? uipc_topic_readable(ring) : uipc_queue_readable(ring);
+}
+
+struct uipc_ring_bell *uipc_ring_bell_for(const struct uipc_ring *ring, int reading) {
+    return reading ? &ring->file->messages : &ring->file->space;
+}
+
 uint32_t uipc_bell_prepare(struct uipc_ring_bell *bell) {
     uint32_t seen = uipc_load_relaxed(&bell->word), mine;
     do {

@@ -2,18 +2,13 @@
 #ifndef UIPC_SPIN_H
 #define UIPC_SPIN_H
 
+#include "../clock.h"
 #include "rwlock.h"
 
 #include <sched.h>
 
 enum uipc_spin_for { UIPC_SPIN_OWNER, UIPC_SPIN_PERMIT, UIPC_SPIN_READ, UIPC_SPIN_WRITE };
 enum { UIPC_LOOKS_BETWEEN_CLOCKS = 16 };
-
-static inline int64_t uipc_now_ns(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
 
 static inline int uipc_spin_may(const struct uipc_robust *lock, uint32_t slots, enum uipc_spin_for what) {
     switch (what) {
