@@ -431,10 +431,36 @@ def size_bytes(uint32_t slots):
     return uipc_robust_size(slots)
 
 
+@cython.auto_pickle(False)
+cdef class OwnedCalls(RobustCalls):
+    """A lock with one owner word: waiting for that word without taking it, which is how tasks wait."""
+
+    def wait_until_possible(self, timeout=None):
+        """Wait until it could be acquired, and take nothing: True. -- futex(2)"""
+        return waiting_module().in_kernel(self.look_in_kernel, timeout=timeout, name=self.name, on=self)
+
+    def look_in_kernel(self):
+        """One sleep that takes nothing; True: it may be free."""
+        cdef uipc_robust *lock = self.at()
+        cdef timespec until = next_look()
+        cdef int result
+        self.enter()
+        with nogil:
+            result = uipc_owner_wait(&lock.owner, &until)
+        self.leave()
+        self.at()
+        return True if result == 0 else None
+
+    def pass_on(self):
+        """Who was woken for it and will not try wakes the next."""
+        if self.lock != NULL:
+            uipc_owner_pass_on(&self.lock.owner)
+
+
 # mutexes --------------------------------------------------------------------------------------------------------------
 
 @cython.auto_pickle(False)
-cdef class MutexCalls(RobustCalls):
+cdef class MutexCalls(OwnedCalls):
     """A mutex's tries and waits; the owner is the thread."""
 
     def try_acquire(self):
@@ -521,27 +547,6 @@ cdef class MutexCalls(RobustCalls):
     def try_for_task(self, bint waited):
         """The same as `try_acquire`, None for not now. `waited`: others may sleep for it too."""
         return self.judge(uipc_mutex_try(self.at(), self.holds, waited)) or None
-
-    def wait_until_possible(self, timeout=None):
-        """Wait until it could be acquired, and take nothing: True. -- futex(2)"""
-        return waiting_module().in_kernel(self.look_in_kernel, timeout=timeout, name=self.name, on=self)
-
-    def look_in_kernel(self):
-        """One sleep that takes nothing; True: it may be free."""
-        cdef uipc_robust *lock = self.at()
-        cdef timespec until = next_look()
-        cdef int result
-        self.enter()
-        with nogil:
-            result = uipc_owner_wait(&lock.owner, &until)
-        self.leave()
-        self.at()
-        return True if result == 0 else None
-
-    def pass_on(self):
-        """Who was woken for it and will not try wakes the next."""
-        if self.lock != NULL:
-            uipc_owner_pass_on(&self.lock.owner)
 
     def recover(self):
         """Say that what it guards is sound again; the next holder gets no OwnerDied. RuntimeError: it is not held."""
@@ -771,7 +776,7 @@ cdef class Hold:
 # reader-writer locks --------------------------------------------------------------------------------------------------
 
 @cython.auto_pickle(False)
-cdef class RWLockCalls(RobustCalls):
+cdef class RWLockCalls(OwnedCalls):
     """A reader-writer lock's tries and waits. Writing is two steps: to claim it, and to wait until nobody reads."""
 
     cdef int drop(self, uint32_t i) noexcept:
@@ -983,22 +988,6 @@ cdef class RWLockCalls(RobustCalls):
         """The same as `try_acquire_shared`, None for not now. `again`: the task reads already."""
         return self.judge(self.read(again), True) or None
 
-    def wait_until_claimable(self, timeout=None):
-        """Wait until it could be claimed, and take nothing: True. -- futex(2)"""
-        return waiting_module().in_kernel(self.look_for_claim, timeout=timeout, name=self.name, on=self)
-
-    def look_for_claim(self):
-        """One sleep that takes nothing."""
-        cdef uipc_robust *lock = self.at()
-        cdef timespec until = next_look()
-        cdef int result
-        self.enter()
-        with nogil:
-            result = uipc_owner_wait(&lock.owner, &until)
-        self.leave()
-        self.at()
-        return True if result == 0 else None
-
     def wait_until_readable(self, timeout=None):
         """Wait until reading could be possible: True. -- futex(2)"""
         return waiting_module().in_kernel(self.look, True, timeout=timeout, name=self.name, on=self)
@@ -1010,11 +999,6 @@ cdef class RWLockCalls(RobustCalls):
     def look(self, bint read):
         """One sleep; True: it may be possible."""
         return self.sleep(read) or None
-
-    def pass_on(self):
-        """Who was woken to claim it and will not try wakes the next."""
-        if self.lock != NULL:
-            uipc_owner_pass_on(&self.lock.owner)
 
     # its state
 

@@ -354,7 +354,7 @@ class RWLock(_Placed):
 
         await _drive.in_kernel(
             attempt,
-            wait=self.sync.wait_until_claimable,
+            wait=self.sync.wait_until_possible,
             timeout=deadline.left(),
             name=self.name,
             give_back=lambda _woken: self.sync.pass_on(),
