@@ -241,6 +241,7 @@ def in_a_child(check, *limits):
 
 
 def test_open_files():
+    files = [open(os.devnull) for _ in range(40)]  # so many that three more are less than a fifth
     used = found("descriptors")["RLIMIT_NOFILE"].used
 
     def near():
@@ -254,6 +255,8 @@ def test_open_files():
 
     in_a_child(near, (resource.RLIMIT_NOFILE, used + 3))
     in_a_child(few, (resource.RLIMIT_NOFILE, 900))
+    for file in files:
+        file.close()
 
 
 def test_opening_more_is_seen():
