@@ -23,7 +23,7 @@ from .process import Child, Exited, Killed, spawn
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import TypeAlias
+    from typing import Any, TypeAlias
 
     from typing_extensions import Buffer
 
@@ -99,47 +99,38 @@ class Running:
         self.output: list[bytes] = []
         self.feed: PipeWriter | None = None
         self.left = memoryview(b"" if data is None else data).cast("B")
-        self.drain, self._last = pipe()
-        self._stderr = stderr
+        self._commands, self._fed = plan.commands, data is not None
+        self._how: Any = {"stderr": stderr, "env": plan._env, "cwd": plan._cwd, "death_signal": SIGKILL}
+        self._ends: list[PipeReader | PipeWriter] = []
+
+    def __enter__(self) -> Running:
+        """Start the programs. What is made is noted where `stop` finds it in the same statement: Ctrl-C may come."""
         try:
-            self._start(plan, data is not None)
+            self.drain, last = self._pipe()
+            source = None
+            if self._fed:
+                source, self.feed = self._pipe()
+            for place, command in enumerate(self._commands, 1):
+                source = self._start_one(command, source, last if place == len(self._commands) else None)
+            return self
         except BaseException:
             self.stop()
             raise
 
-    def _start(self, plan: Pipeline, fed: bool) -> None:
-        source: PipeReader | None = None
-        if fed:
-            source, self.feed = pipe()
-        with self._last:
-            for place, command in enumerate(plan.commands, 1):
-                source = self._start_one(plan, command, source, place == len(plan.commands))
+    def __exit__(self, *_exception: object) -> None:
+        self.stop()
 
-    def _start_one(
-        self, plan: Pipeline, command: Command, source: PipeReader | None, is_last: bool
-    ) -> PipeReader | None:
+    def _pipe(self) -> tuple[PipeReader, PipeWriter]:
+        self._ends += (ends := pipe())
+        return ends
+
+    def _start_one(self, command: Command, source: PipeReader | None, last: PipeWriter | None) -> PipeReader | None:
         """Start a program; our copies of its ends are closed at once, or nobody would ever see the end."""
-        following, out = None, None
-        try:
-            following, out = (None, self._last) if is_last else pipe()
-            child = spawn(
-                command,
-                stdin=source,
-                stdout=out,
-                stderr=self._stderr,
-                env=plan._env,
-                cwd=plan._cwd,
-                death_signal=SIGKILL,
-            )
-        except BaseException:
-            if following is not None:
-                following.close()
-            raise
-        finally:
-            for end in (out, source):
-                if end is not None:
-                    end.close()
-        self.children.append(child)
+        following, out = (None, last) if last is not None else self._pipe()
+        self.children.append(spawn(command, stdin=source, stdout=out, **self._how))
+        for end in (out, source):
+            if end is not None:
+                end.close()
         return following
 
     def advance(self) -> PipelineResult | None:
@@ -190,9 +181,8 @@ class Running:
 
     def stop(self) -> None:
         """Kill and reap whoever still runs; close everything."""
-        for end in (self.feed, self.drain, self._last):
-            if end is not None:
-                end.close()
+        for end in self._ends:
+            end.close()
         for child in self.children:
             with child:  # leaving the block reaps it
                 try:
@@ -200,9 +190,3 @@ class Running:
                         child.kill()
                 except ProcessLookupError:
                     pass  # somebody else has reaped it
-
-    def __enter__(self) -> Running:
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        self.stop()

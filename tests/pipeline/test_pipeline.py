@@ -231,3 +231,42 @@ def test_it_reads_as_in_the_shell():
     line = pipeline(["ls", "-l"], [b"wc"], [sys.executable])
     assert str(line) == f"ls -l | wc | {sys.executable}"
     assert repr(line) == f"<Pipeline 'ls -l | wc | {sys.executable}'>"
+
+
+MOVES = ("__enter__", "_pipe", "_start_one", "advance", "_write", "_read", "watched")
+STARTS_AND_MOVES = {f"Running.{name}" for name in MOVES}
+
+
+class Struck(Exception):
+    pass
+
+
+def struck_at(n):
+    """A tracer that raises before the n-th line that starts the programs or moves their data."""
+    lines = iter(range(n))
+
+    def look(frame, event, _argument):
+        if frame.f_code.co_qualname not in STARTS_AND_MOVES:
+            return None
+        if event == "line" and next(lines, None) is None:
+            raise Struck
+        return look
+
+    return look
+
+
+def test_an_exception_between_any_two_lines_leaves_no_program_and_no_descriptor():
+    """As Ctrl-C may come. What is left is checked after the test; a program that nobody reaps is an error."""
+    before = sys.gettrace()
+    for n in range(1000):
+        line = pipeline(["sleep", "600"], ["true"], ["true"])
+        sys.settrace(struck_at(n))
+        try:
+            with pytest.raises(TimeoutError):
+                line.run(b"x", timeout=0.001)
+            break
+        except Struck:
+            pass
+        finally:
+            sys.settrace(before)
+    assert 20 < n < 999
