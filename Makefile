@@ -12,8 +12,9 @@ SOURCES := pyproject.toml meson.build LICENSE $(shell find src examples -type f 
 tour: $(VENV)/installed
 	$(BIN)/ipc tour $(PATHS)
 
+# A process a processor, each with System V objects and a /dev/shm of its own (tests/conftest.py); ARGS=-n0 for one.
 test: $(VENV)/installed
-	$(RUN) $(BIN)/python -m pytest -m "not deep" $(ARGS)
+	$(RUN) $(BIN)/python -m pytest -m "not deep" -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/installed $(VENV)/group-lint
 	$(BIN)/ruff check src tests bench examples tools

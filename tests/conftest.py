@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import time
@@ -12,6 +13,8 @@ from unixipc import Exited, fork
 from unixipc.testing import traces
 from unixipc.testing.namespaces import enter_own_ipc_namespace
 
+from .private import enter_own_shared_memory
+
 WAIT = 20
 NOBODY = 65534
 
@@ -20,12 +23,29 @@ try:  # before any thread starts: System V objects of these tests are seen by no
     WHY_NO_NAMESPACE = None
 except OSError as error:
     WHY_NO_NAMESPACE = str(error)
+try:  # and so are the names in /dev/shm and /dev/mqueue: neither another worker's nor a browser's are mistaken for ours
+    enter_own_shared_memory()
+    WHY_NO_MOUNTS = None
+except OSError as error:
+    WHY_NO_MOUNTS = str(error)
 
 # A shell starts background jobs with SIGINT ignored, and so may whatever runs these tests. Some are about Ctrl-C.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # and nohup does so with this one
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def pytest_xdist_auto_num_workers(config):
+    """`-n auto`: a worker a processor, each with names of its own; one process where it cannot have them."""
+    alone = WHY_NO_NAMESPACE or WHY_NO_MOUNTS or os.geteuid()
+    return 0 if alone else min(4, len(os.sched_getaffinity(0)))
+
+
+def pytest_collection_finish():
+    """The tests stay to the end: no search for garbage need go through them, and no forked child copies their pages."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

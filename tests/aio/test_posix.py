@@ -297,7 +297,7 @@ def test_semaphores_in_shared_memory(form):
 
 
 @pytest.mark.parametrize(
-    ("room", "names"), [("MessageQueue", {"send", "receive"}), ("Semaphore", {"acquire"})], ids=lambda each: str(each)
+    ("room", "names"), [("MessageQueue", {"send", "receive"}), ("Semaphore", {"acquire"})], ids=["queue", "semaphore"]
 )
 def test_what_waits_is_awaitable_with_the_same_parameters(form, room, names):
     ours, theirs = getattr(aio.posix, room), getattr(posix, room)

@@ -71,7 +71,9 @@ def test_what_encodes_and_decodes_is_a_codec_as_it_is():
     assert codec_of(mine) is mine
 
 
-@pytest.mark.parametrize("thing", [3, b"i", int, object(), Pirate(b"", b"", 0), str], ids=repr)
+@pytest.mark.parametrize(
+    "thing", [3, b"i", int, object(), Pirate(b"", b"", 0), str], ids=lambda thing: type(thing).__name__
+)
 def test_what_describes_nothing_is_refused(thing):
     with pytest.raises(TypeError):
         codec_of(thing)
@@ -257,7 +259,9 @@ def test_S22_a_body_of_another_length_is_a_layout_error(thing):
     codec.decode(bytes(beyond - 1))
 
 
-@pytest.mark.parametrize("thing", ["iq", struct.Struct("<i"), Pirate, Point, Crew], ids=repr)
+@pytest.mark.parametrize(
+    "thing", ["iq", struct.Struct("<i"), Pirate, Point, Crew], ids=["text", "Struct", "Pirate", "Point", "Crew"]
+)
 def test_a_codec_can_be_pickled(thing):
     codec = codec_of(thing)
     again = pickle.loads(pickle.dumps(codec))

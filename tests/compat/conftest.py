@@ -4,37 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
-import subprocess
-import sys
-import time
 
 import pytest
 
 import unixipc.compat.sysv_ipc as ours
 
-try:
-    import sysv_ipc as original
-except ImportError:
-    original = None
+from ..beside import Beside, raises_of, run, start
 
-WITHOUT_IT = pytest.mark.skipif(original is None, reason="sysv_ipc is not installed (dependency group `test`)")
-PATIENCE_S = 60
+__all__ = ["run", "start"]  # fixtures
+
+BESIDE = Beside("sysv_ipc", ours)
+original, WITHOUT_IT = BESIDE.original, BESIDE.without_it
+ipc, both, raises = BESIDE.one(), BESIDE.both(), raises_of(wordless=("NotAttachedError", MemoryError))
 KEYS = itertools.count(0x5EED0000)
-
-
-@pytest.fixture(params=[pytest.param(original, id="original", marks=WITHOUT_IT), pytest.param(ours, id="ours")])
-def ipc(request, own_ipc_namespace):
-    return request.param
-
-
-@pytest.fixture(params=[pytest.param(("original", "ours"), id="original to ours"),
-                        pytest.param(("ours", "original"), id="ours to original")])  # fmt: skip
-def both(request, own_ipc_namespace):
-    """(the one, the other): for two sides of one object."""
-    if original is None:
-        pytest.skip("sysv_ipc is not installed (dependency group `test`)")
-    return tuple({"original": original, "ours": ours}[each] for each in request.param)
 
 
 @pytest.fixture
@@ -72,63 +54,3 @@ def semaphore(ipc, make):
 @pytest.fixture
 def memory(ipc, make):
     return make(ipc.SharedMemory, None, ipc.IPC_CREX)
-
-
-@pytest.fixture
-def raises(ipc):
-    """`raises(name of an exception of the module, or a built-in class, call, ...)`: exactly that class."""
-
-    def raises(expected, call, *args, **named):
-        cls = getattr(ipc, expected) if isinstance(expected, str) else expected
-        with pytest.raises(cls) as caught:
-            call(*args, **named)
-        assert caught.type is cls or issubclass(cls, OSError)
-        assert str(caught.value) or expected in ("NotAttachedError", MemoryError)
-        return caught.value
-
-    return raises
-
-
-@pytest.fixture
-def start(request):
-    """Starts Python code with the module as `ipc` in a process of its own; it is killed if the test ends before it."""
-    started = []
-
-    def start(module, code, *args, user=None):
-        begin = f"import os, resource, signal, sys, {module.__name__}\nipc = sys.modules[{module.__name__!r}]\n"
-        begin += "resource.setrlimit(resource.RLIMIT_CORE, (0, 0))\n"
-        if user is not None:
-            begin += f"os.setgroups([]); os.setgid({user}); os.setuid({user})\n"
-        command = [sys.executable, "-c", begin + code, *map(str, args)]
-        started.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
-        return started[-1]
-
-    yield start
-    for process in started:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
-
-
-@pytest.fixture
-def run(start):
-    """The same, to its end: what it printed. It must end well."""
-
-    def run(module, code, *args, user=None):
-        process = start(module, code, *args, user=user)
-        output, errors = process.communicate(timeout=PATIENCE_S)
-        assert process.returncode == 0, errors
-        return output.split()
-
-    return run
-
-
-def until(condition):
-    """A test's patience: what another process does in its own time."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
-needs_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from unixipc import sysv
 
-from .conftest import until
+from ..beside import until
 
 
 def test_a_queue(both, make):

@@ -9,7 +9,7 @@ import pytest
 
 import unixipc.compat.sysv_ipc as ours
 
-from .conftest import needs_root
+from ..beside import needs_root
 
 PAGE = ours.PAGE_SIZE
 

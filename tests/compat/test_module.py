@@ -12,7 +12,8 @@ import pytest
 
 import unixipc.compat.sysv_ipc as ours
 
-from .conftest import WITHOUT_IT, needs_root, original
+from ..beside import needs_root
+from .conftest import WITHOUT_IT, original
 
 HERE = str(pathlib.Path(__file__).parent)
 CLASSES = ("Semaphore", "SharedMemory", "MessageQueue")

@@ -8,7 +8,7 @@ import pytest
 
 import unixipc.compat.sysv_ipc as ours
 
-from .conftest import PATIENCE_S, needs_root
+from ..beside import PATIENCE_S, needs_root
 
 BEGIN = """
 def say(call, *args):

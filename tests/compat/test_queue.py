@@ -11,7 +11,7 @@ import pytest
 
 import unixipc.compat.sysv_ipc as ours
 
-from .conftest import needs_root, until
+from ..beside import needs_root, until
 
 
 def test_a_message_comes_with_its_type(queue):

@@ -9,7 +9,7 @@ import pytest
 
 import unixipc.compat.sysv_ipc as ours
 
-from .conftest import needs_root, until
+from ..beside import needs_root, until
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 import unixipc.compat.sysv_ipc as ours
 
-from .conftest import until
+from ..beside import until
 
 pytestmark = pytest.mark.usefixtures("own_ipc_namespace")
 

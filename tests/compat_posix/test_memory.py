@@ -10,7 +10,7 @@ import pytest
 
 import unixipc.compat.posix_ipc as ours
 
-from .conftest import needs_root
+from ..beside import needs_root
 
 
 def test_two_processes_see_the_same_bytes(ipc, memory, run):

@@ -11,7 +11,8 @@ import pytest
 
 import unixipc.compat.posix_ipc as ours
 
-from .conftest import CLASSES, UNLINK, WITHOUT_IT, close, needs_root, original
+from ..beside import needs_root
+from .conftest import CLASSES, UNLINK, WITHOUT_IT, close, original
 
 
 @WITHOUT_IT

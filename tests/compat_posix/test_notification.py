@@ -6,7 +6,7 @@ import pytest
 
 import unixipc.compat.posix_ipc as ours
 
-from .conftest import asleep, until
+from ..beside import asleep, until
 
 BEGIN = """
 def patiently(condition):

@@ -10,7 +10,7 @@ import pytest
 
 import unixipc.compat.posix_ipc as ours
 
-from .conftest import asleep, until
+from ..beside import asleep, until
 
 
 def test_a_message_comes_with_its_priority(queue):

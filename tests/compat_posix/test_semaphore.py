@@ -8,7 +8,7 @@ import pytest
 
 import unixipc.compat.posix_ipc as ours
 
-from .conftest import asleep, needs_root, until
+from ..beside import asleep, needs_root, until
 
 
 def test_acquire_and_release(semaphore):

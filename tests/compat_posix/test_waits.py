@@ -9,7 +9,8 @@ import pytest
 
 import unixipc.compat.posix_ipc as ours
 
-from .conftest import CLASSES, PATIENCE_S, original, until
+from ..beside import PATIENCE_S, until
+from .conftest import CLASSES, original
 
 pytestmark = pytest.mark.usefixtures("own_ipc_namespace")
 

@@ -10,7 +10,8 @@ import time
 import pytest
 
 STORM_SECONDS = 0.001
-PATIENCE = 0.05
+PATIENCE = 0.02
+LONG = 30
 
 
 @pytest.fixture
@@ -27,31 +28,55 @@ def storm():
 
 @pytest.fixture
 def later():
-    """Run something in a thread after a moment; joined at the end."""
+    """Run something in a thread after a moment; joined at the end, before any handler is put back."""
     threads = []
 
-    def start(function, seconds=PATIENCE):
-        thread = threading.Timer(seconds, function)
+    def start(function):
+        thread = threading.Timer(PATIENCE, function)
         threads.append(thread)
         thread.start()
+        return thread
 
     yield start
     for thread in threads:
         thread.join()
 
 
+@pytest.fixture
+def handled(later):
+    """Have SIGUSR1 call a function, and have it sent after a moment; nobody meets it without its handler."""
+    before = signal.getsignal(signal.SIGUSR1)
+    sent = []
+
+    def start(handler):
+        signal.signal(signal.SIGUSR1, handler)
+        sent.append(later(lambda: os.kill(os.getpid(), signal.SIGUSR1)))
+
+    yield start
+    for thread in sent:
+        thread.join()
+    signal.signal(signal.SIGUSR1, before)
+
+
+def struck_three_times(storm):
+    """A busy machine joins strokes into one: come back when there were three."""
+    until = time.monotonic() + LONG
+    while len(storm) < 3 and time.monotonic() < until:
+        time.sleep(STORM_SECONDS)
+
+
 def test_an_eintr_storm_does_not_end_a_wait(waits, storm, later):
-    later(waits.satisfy)
-    assert waits.wait(timeout=30)
+    later(lambda: (struck_three_times(storm), waits.satisfy()))
+    assert waits.wait(timeout=2 * LONG)
     assert len(storm) >= 3, "the storm must really have struck while it waited"
 
 
 def test_an_eintr_storm_does_not_move_a_deadline(waits, storm):
     began = time.monotonic()
     with pytest.raises(TimeoutError):
-        waits.wait(timeout=0.1)
-    assert time.monotonic() - began >= 0.1
-    assert len(storm) >= 3
+        waits.wait(timeout=0.05)
+    assert time.monotonic() - began >= 0.05
+    assert storm, "the storm must really have struck while it waited"
 
 
 def test_a_deadline_is_kept_and_named(waits):
@@ -74,7 +99,7 @@ def test_a_time_out_changes_nothing(waits, later):
         with pytest.raises(TimeoutError):
             waits.wait(timeout=0.001)
     later(waits.satisfy)
-    assert waits.wait(timeout=30)
+    assert waits.wait(timeout=LONG)
 
 
 def test_bad_time_outs_are_refused(waits):
@@ -88,46 +113,38 @@ def test_an_endless_time_out_is_no_time_out(waits, later):
     assert waits.wait(timeout=float("inf"))
 
 
-def test_ctrl_c_ends_it(waits):
-    threading.Timer(PATIENCE, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+def test_ctrl_c_ends_it(waits, later):
+    sent = later(lambda: os.kill(os.getpid(), signal.SIGINT))
     with pytest.raises(KeyboardInterrupt):
-        waits.wait(timeout=30)
+        waits.wait(timeout=LONG)
+    sent.join()
 
 
-def test_a_handler_that_raises_ends_it(waits):
+def test_a_handler_that_raises_ends_it(waits, handled):
     class Enough(Exception):
         pass
 
     def handler(*_):
         raise Enough
 
-    before = signal.signal(signal.SIGUSR1, handler)
-    try:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        threading.Timer(PATIENCE, lambda: os.kill(os.getpid(), signal.SIGUSR1)).start()
-        with pytest.raises(Enough):
-            waits.wait(timeout=30)
-    finally:
-        signal.signal(signal.SIGUSR1, before)
+    handled(handler)
+    with pytest.raises(Enough):
+        waits.wait(timeout=LONG)
 
 
-def test_a_handler_that_returns_does_not_end_it(waits, later):
-    called = []
-    before = signal.signal(signal.SIGUSR1, lambda *_: called.append(1))
-    try:
-        later(lambda: os.kill(os.getpid(), signal.SIGUSR1))
-        later(waits.satisfy, 2 * PATIENCE)
-        assert waits.wait(timeout=30)
-        assert called
-    finally:
-        signal.signal(signal.SIGUSR1, before)
+def test_a_handler_that_returns_does_not_end_it(waits, handled, later):
+    called = threading.Event()
+    handled(lambda *_: called.set())
+    later(lambda: (called.wait(LONG), waits.satisfy()))
+    assert waits.wait(timeout=2 * LONG)
+    assert called.is_set()
 
 
 def test_it_waits_in_a_thread_too(waits):
     result = []
-    thread = threading.Thread(target=lambda: result.append(waits.wait(timeout=30)))
+    thread = threading.Thread(target=lambda: result.append(waits.wait(timeout=LONG)))
     thread.start()
     time.sleep(PATIENCE)
     waits.satisfy()
-    thread.join(30)
+    thread.join(LONG)
     assert result == [True]

@@ -39,9 +39,9 @@ class Traces:
 
 def look() -> Traces:
     """What this process, and the machine it runs on, have now."""
-    return Traces(
-        _descriptors(), _children(), _threads(), _system_v(), _names("/dev/shm"), _names("/dev/mqueue"), _own_sockets()
-    )
+    open_now = _descriptors()
+    names = _names("/dev/shm"), _names("/dev/mqueue"), _abstract_names(open_now)
+    return Traces(open_now, _children(), _threads(), _system_v(), *names)
 
 
 def left_since(before: Traces, settle_seconds: float = SETTLE_SECONDS) -> dict[str, list[str]]:
@@ -74,7 +74,8 @@ def _descriptors() -> frozenset[str]:
     for number in os.listdir("/proc/self/fd"):
         with contextlib.suppress(FileNotFoundError):  # the one that listed the folder
             found.add(f"{number} -> {os.readlink(f'/proc/self/fd/{number}')}")
-    return frozenset(each for each in found if f"/proc/{os.getpid()}/fd" not in each)
+    own = f"/proc/{os.getpid()}/fd"
+    return frozenset(each for each in found if own not in each)
 
 
 def _children() -> frozenset[str]:
@@ -104,9 +105,11 @@ def _names(folder: str) -> frozenset[str]:
     return frozenset(os.listdir(folder)) if os.path.isdir(folder) else frozenset()
 
 
-def _own_sockets() -> frozenset[str]:
+def _abstract_names(descriptors: frozenset[str]) -> frozenset[str]:
     """Names in the abstract namespace that sockets of this process are bound to."""
-    mine = {each.split("[")[1].rstrip("]") for each in _descriptors() if "socket:[" in each}
+    mine = {each.split("[")[1].rstrip("]") for each in descriptors if "socket:[" in each}
+    if not mine:
+        return frozenset()
     with open("/proc/net/unix") as lines:
         rows = [line.split() for line in lines]
     return frozenset(row[7] for row in rows if len(row) > 7 and row[6] in mine)

@@ -13,7 +13,7 @@ __all__ = ["ASYNCIO", "FORMS", "SYNC", "TRIO", "Form"]
 
 T = TypeVar("T")
 WATCHDOG_SECONDS = 60.0
-PATIENCE_SECONDS = 0.05
+PATIENCE_SECONDS = 0.02
 
 
 class Form:
