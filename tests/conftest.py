@@ -48,6 +48,11 @@ def pytest_collection_finish():
     gc.freeze()
 
 
+def pytest_sessionfinish():
+    """What is imported for the summary may ask the collector who refers to what."""
+    gc.unfreeze()
+
+
 @pytest.fixture(autouse=True)
 def leaves_no_trace(request):
     """Descriptors, children, threads, System V ids, names in /dev/shm and /dev/mqueue are after each test as before."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import pathlib
 
 import pytest
 
@@ -314,6 +315,10 @@ class PipelineRun(Waits):
 
     def wait(self, timeout):
         return self.line.run(timeout=timeout).stdout.strip() == b"1"
+
+    def has_begun(self):
+        children = pathlib.Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+        return any(pathlib.Path(f"/proc/{pid}/comm").read_text() == "wc\n" for pid in children)
 
     def satisfy(self):
         with self.fifo.writer(timeout=30) as writer:

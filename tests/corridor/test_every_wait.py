@@ -43,30 +43,47 @@ def later():
 
 
 @pytest.fixture
-def handled(later):
-    """Have SIGUSR1 call a function, and have it sent after a moment; nobody meets it without its handler."""
+def usr1():
+    """The handler of SIGUSR1 is a test's own until the test's end."""
     before = signal.getsignal(signal.SIGUSR1)
-    sent = []
-
-    def start(handler):
-        signal.signal(signal.SIGUSR1, handler)
-        sent.append(later(lambda: os.kill(os.getpid(), signal.SIGUSR1)))
-
-    yield start
-    for thread in sent:
-        thread.join()
+    yield
     signal.signal(signal.SIGUSR1, before)
 
 
-def struck_three_times(storm):
-    """A busy machine joins strokes into one: come back when there were three."""
-    until = time.monotonic() + LONG
-    while len(storm) < 3 and time.monotonic() < until:
+@pytest.fixture
+def strike(waits, usr1):
+    """`go = strike(number)`, then `go()` just before the wait: the signal comes a moment later.
+
+    The thread is there before: what a handler raises must not meet its start. No handler is put back before its end.
+    """
+    threads = []
+
+    def prepare(number):
+        go = threading.Event()
+
+        def send():
+            assert go.wait(LONG)
+            until(waits.has_begun)
+            time.sleep(PATIENCE)
+            os.kill(os.getpid(), number)
+
+        threads.append(threading.Thread(target=send))
+        threads[-1].start()
+        return go.set
+
+    yield prepare
+    for thread in threads:
+        thread.join()
+
+
+def until(condition):
+    deadline = time.monotonic() + LONG
+    while not condition() and time.monotonic() < deadline:
         time.sleep(STORM_SECONDS)
 
 
 def test_an_eintr_storm_does_not_end_a_wait(waits, storm, later):
-    later(lambda: (struck_three_times(storm), waits.satisfy()))
+    later(lambda: (until(lambda: len(storm) >= 3), waits.satisfy()))  # a busy machine joins strokes into one
     assert waits.wait(timeout=2 * LONG)
     assert len(storm) >= 3, "the storm must really have struck while it waited"
 
@@ -113,29 +130,33 @@ def test_an_endless_time_out_is_no_time_out(waits, later):
     assert waits.wait(timeout=float("inf"))
 
 
-def test_ctrl_c_ends_it(waits, later):
-    sent = later(lambda: os.kill(os.getpid(), signal.SIGINT))
+def test_ctrl_c_ends_it(waits, strike):
+    go = strike(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
+        go()
         waits.wait(timeout=LONG)
-    sent.join()
 
 
-def test_a_handler_that_raises_ends_it(waits, handled):
+def test_a_handler_that_raises_ends_it(waits, strike):
     class Enough(Exception):
         pass
 
     def handler(*_):
         raise Enough
 
-    handled(handler)
+    signal.signal(signal.SIGUSR1, handler)
+    go = strike(signal.SIGUSR1)
     with pytest.raises(Enough):
+        go()
         waits.wait(timeout=LONG)
 
 
-def test_a_handler_that_returns_does_not_end_it(waits, handled, later):
+def test_a_handler_that_returns_does_not_end_it(waits, strike, later):
     called = threading.Event()
-    handled(lambda *_: called.set())
+    signal.signal(signal.SIGUSR1, lambda *_: called.set())
+    go = strike(signal.SIGUSR1)
     later(lambda: (called.wait(LONG), waits.satisfy()))
+    go()
     assert waits.wait(timeout=2 * LONG)
     assert called.is_set()
 

@@ -53,7 +53,7 @@ def run_page(page: Path) -> int:
 def run_apart(cwd: Path, *arguments: str) -> None:
     """Run this file on a page, or on modules, in a process of its own; warnings and leftovers are failures."""
     command = [sys.executable, "-X", "dev", __file__, *arguments]
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=110)
     # asyncio's debug mode tells of callbacks that took long: on a busy machine any may
     complaints = [line for line in done.stderr.splitlines() if not SLOW.fullmatch(line)]
     assert (done.returncode, complaints) == (0, []), done.stdout + done.stderr

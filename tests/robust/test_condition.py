@@ -109,10 +109,11 @@ def test_a_killed_waiter_s_notification_reaches_another(condition, memory, until
 
 def test_a_holder_s_death_is_told_to_one_who_comes_back(condition, victim):
     with ThreadPoolExecutor(1) as pool:
-        told = []
+        told, held = [], threading.Event()
 
         def wait():
             with condition.hold():
+                held.set()
                 try:
                     condition.wait(timeout=WAIT)
                 except OwnerDied as death:
@@ -120,7 +121,7 @@ def test_a_holder_s_death_is_told_to_one_who_comes_back(condition, victim):
                     condition.recover()
 
         waiting = pool.submit(wait)
-        time.sleep(PATIENCE)
+        assert held.wait(WAIT)  # the victim gets it when the wait has given it up
         dead = victim(condition.acquire, condition.notify).kill()
         waiting.result(timeout=WAIT)
         assert told == [dead]
