@@ -15,7 +15,7 @@ def enter_own_shared_memory() -> None:
     """Both are empty in it; call it in an IPC namespace of one's own: its queues they are. -- mount_namespaces(7)"""
     call(LIBC.unshare(CLONE_NEWNS))
     mount("none", "/", None, MS_REC_PRIVATE)  # what we mount is seen by nobody else
-    mount("tmpfs", "/dev/shm", "tmpfs", MS_NOSUID_NODEV, "mode=1777")
+    mount("tmpfs", "/dev/shm", "tmpfs", MS_NOSUID_NODEV, "mode=1777,size=64m")  # a container begins with as much
     if os.path.isdir("/dev/mqueue"):
         mount("mqueue", "/dev/mqueue", "mqueue", MS_NOSUID_NODEV)
 
