@@ -362,3 +362,58 @@ def test_the_help_says_what_how_and_with_which_status(verb):
     for part in ("Examples:", "Exit status:", "--json", "See ipc ", "What could not be seen"):
         assert part in told.output, part
     assert max(map(len, told.output.splitlines())) <= 110
+
+
+# completion -----------------------------------------------------------------------------------------------------------
+
+
+def offered(line, kind="zsh"):
+    """What the completion offers at the end of a line: word -> what it is."""
+    words = line.split(" ")
+    environment = os.environ | {
+        "_IPC_COMPLETE": f"{kind}_complete", "COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1), "COMP_TYPE": "63"
+    }  # fmt: skip
+    code = "import sys\nsys.argv = ['ipc']\nfrom unixipc.cli.main import run\nrun()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=LIMIT_S, check=False
+    )
+    assert done.stderr == ""
+    lines = done.stdout.split("\n")
+    return dict(zip(lines[1::3], lines[2::3], strict=False)) if kind == "zsh" else lines
+
+
+def test_completion_of_things(queue, tmp_path):
+    key, short = f"{int(queue.key):#010x}", f"q{queue.id}"
+    assert offered("ipc who ")[short] == f"sysv-queue {key}"
+    assert offered(f"ipc who {short}") == {short: f"sysv-queue {key}"}
+    assert offered(f"ipc who {key[:4]}")[key] == f"sysv-queue {short}"
+    assert f"sysv-queue\\:{queue.id}" in offered("ipc who sysv-queue:") or f"sysv-queue:{queue.id}" in offered(
+        "ipc who sysv-queue:"
+    )
+    name = f"test-{os.getpid()}"
+    with channel.Queue.temporary(name), posix.Semaphore.create(f"/{name}", 0) as semaphore:
+        semaphore_id = inspector.short_ids(inspector.ls("posix-semaphore"))["posix-semaphore", f"/{name}"]
+        words = offered(f"ipc who /{name}")
+        semaphore.remove()
+        assert words == {f"/{name}": f"posix-semaphore {semaphore_id}"}
+        assert offered("ipc who test-")[name] == "channel"
+    assert not [word for word in offered("ipc who ") if word.startswith("p") and word[1:].isdigit()]  # pipes: too many
+    reader, writer = pipe()
+    with reader, writer:
+        inode = os.fstat(reader.fileno()).st_ino
+        assert offered(f"ipc who p{inode}") == {f"p{inode}": f"pipe {inode}"}
+        words = offered(f"ipc who {os.getpid()}:")
+        assert f"pipe:[{inode}]" in words.values()
+
+
+def test_completion_of_kinds_columns_and_processes():
+    assert offered("ipc ls po") == {"posix": "all of POSIX"} | {k: v for k, v in KINDS.items() if k.startswith("po")}
+    assert {"short", "users", "path", "help"} <= set(offered("ipc ls lock --columns "))
+    assert "messages" not in offered("ipc ls lock --columns ")
+    assert set(offered("ipc ls lock --columns path,hol")) == {"path,holders"}
+    assert set(offered("ipc ls lock --sort wait")) == {"waiters"}
+    assert str(os.getpid()) in offered(f"ipc why {os.getpid()}") and str(os.getpid()) in offered("ipc ls --pid ")
+
+
+def test_bash_is_told_what_each_is_when_it_only_shows_them():
+    assert "plain,posix  (all of POSIX)" in offered("ipc ls po", "bash")

@@ -59,7 +59,8 @@ class Columns(click.ParamType[str]):
 
         before, comma, last = incomplete.rpartition(",") if self.several else ("", "", incomplete)
         plus = "+" if last.startswith("+") and not comma else ""
-        kinds = concrete(tuple(ctx.params.get("kinds") or ()))
+        words = [*(ctx.params.get("kinds") or ()), *ctx.args]  # an option without its value: they are not sorted yet
+        kinds = concrete(tuple(word for word in words if word in FAMILIES or word in KINDS))
         names = [(f"{before}{comma}{plus}{name}", OF_ALL.get(name, "")) for name in known_columns(kinds)]
         more = [("help", "list them")] if self.several and not before else []
         return _items(iter([*names, *more]), incomplete)

@@ -12,7 +12,7 @@ __all__ = ["detail_of", "name_of", "owner_of", "plain", "user_name"]
 SEEN_ONLY = re.compile(r"[0-9a-f]+:[0-9a-f]+:[0-9]+")
 """A file as the kernel's tables have it: nobody calls it that."""
 NAMES = ("path", "name", "key")
-LEFT_OUT = {"kind", "id", "mode", "uid", "count", *NAMES}
+LEFT_OUT = {"kind", "id", "mode", "uid", "pid", "peer", "count", *NAMES}
 ENDINGS = ("_uid", "_gid", "_at", "_pid", "_pids", "inode", "device")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from .choices import Thing
@@ -36,7 +38,8 @@ def who(thing: str, no_headings: bool, as_json: bool) -> None:
     """Print who has to do with THING, whatever it is called: who holds, reads, writes, maps or waits for it.
 
     THING: a path; a key ("0x4b1d"); an id, or the inode number of a pipe or socket; a short id, as `ipc ls` prints it;
-    "kind:id"; "pid:fd"; the name of a POSIX object ("/name"), channel, memory file or abstract socket ("@name").
+    "kind:id"; "pid:fd"; the name of a POSIX object ("/name"), channel, memory file or abstract socket ("@name"). A word
+    that is nothing of that is a file of this folder.
 
     One line for each process and what it does. "likely" is said where the kernel does not tell: of a System V
     semaphore only who changed it last. Processes of others that you may not look into are not listed.
@@ -48,13 +51,25 @@ def who(thing: str, no_headings: bool, as_json: bool) -> None:
     from .render import print_json, print_rows
 
     scene = Scene(snapshot())
-    rows, files = asked_for(scene, thing)
+    try:
+        rows, files = asked_for(scene, thing)
+    except FileNotFoundError:
+        if "/" in thing or not os.path.lexists(thing):
+            raise
+        rows, files = asked_for(scene, f"./{thing}")
     edges = edges_about(scene, rows, files)
     if as_json:
         print_json([plain(edge) for edge in edges])
     elif edges:
         lines = [
-            (str(e.pid), e.command, e.how, f"{e.kind}:{plain(e.id)}", "yes" if e.sure else "likely", e.detail)
+            (
+                str(e.pid),
+                e.command,
+                e.how.partition(" ")[0],
+                f"{e.kind}:{plain(e.id)}",
+                "yes" if e.sure else "likely",
+                e.detail,
+            )
             for e in edges
         ]
         print_rows(
