@@ -251,7 +251,12 @@ def test_nobody_is_told_what_it_may_not_see_and_what_helps():
 
 
 def test_nobody_is_told_nothing_where_nothing_was_hidden(queue):
-    for words in (("ls", "sysv-queue"), ("ls", "--mine"), ("ls", "signals"), ("ls", "sysv", "--pid", str(os.getpid()))):
+    for words in (
+        ("ls", "sysv-queue"),
+        ("ls", "--user", "64999"),
+        ("ls", "signals"),
+        ("ls", "sysv", "--pid", str(os.getpid())),
+    ):
         status, _out, err = as_nobody_says(*words)
         assert (status, "may not be looked into" in err) == (0, words[-2:-1] == ("--pid",)), words
 
@@ -379,7 +384,8 @@ def offered(line, kind="zsh"):
     )
     assert done.stderr == ""
     lines = done.stdout.split("\n")
-    return dict(zip(lines[1::3], lines[2::3], strict=False)) if kind == "zsh" else lines
+    items = zip(lines[::3], lines[1::3], lines[2::3], strict=False)
+    return {word: what for of, word, what in items if of == "plain"} if kind == "zsh" else lines
 
 
 def test_completion_of_things(queue, tmp_path):
@@ -417,3 +423,30 @@ def test_completion_of_kinds_columns_and_processes():
 
 def test_bash_is_told_what_each_is_when_it_only_shows_them():
     assert "plain,posix  (all of POSIX)" in offered("ipc ls po", "bash")
+
+
+# short ids, to remove -------------------------------------------------------------------------------------------------
+
+
+def test_rm_takes_a_short_id(own_ipc_namespace, tmp_path):
+    name = f"test-{os.getpid()}"
+    made = [
+        sysv.MessageQueue.create(sysv.Key.PRIVATE), posix.Semaphore.create(f"/{name}", 0), channel.Queue.create(name)
+    ]  # fmt: skip
+    kinds = ("sysv-queue", "posix-semaphore", "channel")
+    ids = (made[0].id, f"/{name}", name)
+    short = [inspector.short_ids(inspector.ls(kind))[kind, number] for kind, number in zip(kinds, ids, strict=True)]
+    done = run("rm", "--verbose", *short)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    assert done.stdout.count("removed ") == 3
+    for each in made:
+        each.close()
+    assert run("rm", short[0]).returncode == 2
+
+
+def test_rm_of_what_has_no_name_says_who_could_end_it():
+    reader, writer = pipe()
+    with reader, writer:
+        inode = os.fstat(reader.fileno()).st_ino
+        done = run("rm", f"p{inode}")
+        assert done.returncode == 2 and f"ipc who p{inode}" in done.stderr

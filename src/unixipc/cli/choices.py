@@ -6,6 +6,9 @@ import os
 
 import click
 
+from .addresses import Address, parse
+from .words import Url
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,6 +94,53 @@ class Thing(click.ParamType[str]):
         if "/" in incomplete and ":" not in incomplete:
             return [*_items(_things(incomplete), incomplete), CompletionItem(incomplete, type="file")]
         return _items(_things(incomplete), incomplete)
+
+
+class UrlOrShortId(Url):
+    """An address, or a short id of an object that has one."""
+
+    def convert(self, value: str | Address, param: click.Parameter | None, ctx: click.Context | None) -> Address:
+        """Look a short id up; what cannot be removed is a usage error that says what ends it."""
+        if not isinstance(value, Address) and ":" not in value:
+            try:
+                return address_of(value) or super().convert(value, param, ctx)
+            except ValueError as error:
+                self.fail(str(error), param, ctx)
+        return super().convert(value, param, ctx)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Addresses; short ids once they are begun."""
+        found = super().shell_complete(ctx, param, incomplete)
+        short = _things(incomplete) if incomplete and ":" not in incomplete else iter(())
+        return [*found, *_items(short, incomplete)]
+
+
+def address_of(short: str) -> Address | None:
+    """Of the object with this short id; None if there is none. ValueError: it could be several, or it has no address."""
+    from ..inspector.short_ids import ambiguous, meant
+    from .looking import Look
+
+    rows = Look().rows
+    names = meant(short, rows)
+    if len(names) > 1:
+        raise ambiguous(short, names)
+    found = [row for row in rows if (row.kind, row.id) in names]
+    return parse(_url_of(short, found[0])) if found else None
+
+
+def _url_of(short: str, row: Any) -> str:
+    family, _, kind = row.kind.partition("-")
+    if family == "sysv":
+        return f"sysv:id={row.id}?kind={kind}"
+    if family == "posix":
+        return f"posix:{row.id}?kind={kind}"
+    if row.kind in ("channel", "topic") and row.path:
+        return f"{row.kind}:{row.id}"
+    if row.kind == "fifo" and row.path.startswith("/"):
+        return f"fifo:{row.path}"
+    if row.kind == "socket" and row.name:
+        return f"unix:{row.name}?kind={row.type}"
+    raise ValueError(f"{short!r} is a {row.kind} without a name: it goes with who has it, whom `ipc who {short}` names")
 
 
 def concrete(kinds: tuple[str, ...]) -> tuple[str, ...]:
