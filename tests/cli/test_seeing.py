@@ -367,6 +367,8 @@ def test_the_help_says_what_how_and_with_which_status(verb):
     for part in ("Examples:", "Exit status:", "--json", "See ipc ", "What could not be seen"):
         assert part in told.output, part
     assert max(map(len, told.output.splitlines())) <= 110
+    command = ipc.get_command(None, verb)
+    assert all(option in told.output for param in command.params for option in param.opts if option[0] == "-")
 
 
 # completion -----------------------------------------------------------------------------------------------------------

@@ -116,7 +116,7 @@ class UrlOrShortId(Url):
 
 
 def address_of(short: str) -> Address | None:
-    """Of the object with this short id; None if there is none. ValueError: it could be several, or it has no address."""
+    """Of the object with this short id; None if there is none. ValueError: several, or it has no address."""
     from ..inspector.short_ids import ambiguous, meant
     from .looking import Look
 

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from .choices import Columns, Kind, Pid, concrete
+from .choices import FAMILIES, KINDS, Columns, Kind, Pid, concrete
 from .main import printable
 
 TYPE_CHECKING = False
@@ -77,7 +77,29 @@ HOW = options(
 )  # fmt: skip
 
 
-@click.command(epilog=EPILOG)
+GROUPS = {
+    "Which objects": ("mine", "user", "pid", "name", "waiting", "where", "orphans"),
+    "How they are shown": ("columns", "sort", "reverse", "no_headings", "exact", "as_json"),
+}
+
+
+class Grouped(click.Command):
+    """Its kinds are told, and its options stand under headings."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """A section for each group."""
+        every = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
+        told = {param.name: record for param in every if (record := param.get_help_record(ctx))}
+        with formatter.section("Kinds and families"):
+            formatter.write_dl([*(FAMILIES | KINDS).items()])
+        for title, names in GROUPS.items():
+            with formatter.section(title):
+                formatter.write_dl([told.pop(name) for name in names])
+        with formatter.section("Other options"):
+            formatter.write_dl([*told.values()])
+
+
+@click.command(cls=Grouped, epilog=EPILOG)
 @click.argument("kinds", nargs=-1, metavar="[KIND]...", type=Kind())
 @WHICH
 @HOW
@@ -124,7 +146,9 @@ def _checked(
     shown = default_columns(asked)
     if columns:
         named = tuple(each.strip() for each in columns.removeprefix("+").split(","))
-        shown = tuple(dict.fromkeys((*shown, *named))) if columns.startswith("+") else named
+        last = shown[-1:] if shown[-1] in PROSE else ()
+        added = (*(each for each in shown if each not in last), *named, *last)
+        shown = tuple(dict.fromkeys(added)) if columns.startswith("+") else named
     try:
         conditions = [parse(each) for each in where]
     except ValueError as error:
@@ -136,6 +160,10 @@ def _checked(
             if name not in known:
                 raise click.BadParameter(f"{name!r} is no field here; there are {', '.join(known)}", param_hint=option)
     return shown, conditions
+
+
+PROSE = ("now", "why")
+"""Columns of several words stay the last: there blanks are blanks."""
 
 
 def _uid_of(user: str | None) -> int | None:
