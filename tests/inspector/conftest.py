@@ -1,32 +1,41 @@
-"""One object of each kind, made by a C program or by this library: the same in both."""
+"""One object of each kind, made by a C program or by this library: the same in both; and three worlds to look from."""
 
 from __future__ import annotations
 
+import ctypes
 import os
 import pathlib
 import shlex
 import shutil
+import signal
 import subprocess
+import tempfile
 from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from unixipc import Fifo, FileLock, MemFd, RecordLock, pipe, posix, sockets, sysv
+from unixipc import Exited, Fifo, FileLock, MemFd, RecordLock, channel, fork, map_file, pipe, posix, sockets, sysv
 
 WAIT = 20
-SOURCE = pathlib.Path(__file__).with_name("maker.c")
+NOBODY = 65534
+HERE = pathlib.Path(__file__).parent
+OURS = ("channel", "topic")
 
 
 @pytest.fixture(scope="session")
-def maker_in_c(tmp_path_factory):
-    """The compiled program."""
+def makers_in_c():
+    """The folder with the compiled programs, where every user may run them."""
     compiler = shlex.split(os.environ.get("CC", "cc"))
     if shutil.which(compiler[0]) is None:
         pytest.skip("no C compiler")
-    program = tmp_path_factory.mktemp("inspector") / "maker"
-    flags = ["-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror"]
-    subprocess.run([*compiler, *flags, "-o", program, SOURCE], check=True, timeout=100)
-    return program
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        flags = ["-O1", "-Wall", "-Wextra", "-Werror"]
+        maker = [*compiler, "-std=gnu11", *flags, "-o", f"{folder}/maker", HERE / "maker.c"]
+        ring_maker = [*compiler, *flags, "-o", f"{folder}/ring_maker", HERE / "ring_maker.c"]
+        for command in (maker, [*ring_maker, *shlex.split(channel.c_flags())]):
+            subprocess.run(command, check=True, timeout=100)
+        yield folder
 
 
 @pytest.fixture(params=["C", "Python"])
@@ -34,12 +43,15 @@ def made(request):
     """``with made(kind, name) as (id, pid)``: an object in a process."""
     if request.param == "Python":
         return made_here
-    program = request.getfixturevalue("maker_in_c")
+    folder = request.getfixturevalue("makers_in_c")
 
     @contextmanager
     def made_in_c(kind, name):
-        command = [program, kind, str(int(name)) if isinstance(name, int) else name]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        words = [str(int(name)) if isinstance(name, int) else name]
+        if kind in OURS:
+            words = [f"/dev/shm/unixipc.channel.{name}"]
+        program = f"{folder}/{'ring_maker' if kind in OURS else 'maker'}"
+        with subprocess.Popen([program, kind, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
             try:
                 line = process.stdout.readline()
                 assert line, "the C program could not make it"
@@ -49,6 +61,78 @@ def made(request):
                 assert process.wait(WAIT) == 0
 
     return made_in_c
+
+
+class World:
+    """Where a test looks from: as who runs the tests, as nobody, or in namespaces of its own as a container has them.
+
+    ``world(function)`` runs it there; a skip in there is a skip here. `folder` may be written there.
+    """
+
+    def __init__(self, name, folder):
+        self.name, self.folder = name, folder
+
+    def __call__(self, function, *args):
+        if self.name == "as we are":
+            function(*args)
+            return
+        reason = pathlib.Path(self.folder, "why-skipped")
+        with fork(_skips_noted, reason, self._enter, reason, function, *args) as child:
+            assert child.wait(timeout=3 * WAIT) == Exited(0)
+        if reason.exists():
+            pytest.skip(reason.read_text())
+
+    def _enter(self, reason, function, *args):
+        if self.name == "nobody":
+            os.setgroups([])
+            os.setgid(NOBODY)
+            os.setuid(NOBODY)
+            ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 1)  # others of this user may look into it, as into any program
+            return function(*args)
+        enter_namespaces()
+        with fork(_skips_noted, reason, _first_of_a_container, function, *args) as child:
+            return 0 if child.wait(timeout=2 * WAIT) == Exited(0) else 1
+
+
+def _skips_noted(reason, function, *args):
+    try:
+        return function(*args)
+    except pytest.skip.Exception as skipped:
+        reason.write_text(str(skipped))
+
+
+NEW_MOUNTS, NEW_IPC, NEW_USER, NEW_PIDS, NEW_NET = 0x20000, 0x8000000, 0x10000000, 0x20000000, 0x40000000
+PR_SET_DUMPABLE = 4
+PRIVATE = 0x4000 | 0x40000  # MS_REC, MS_PRIVATE
+
+
+def enter_namespaces():
+    """As ``unshare --ipc --mount --pid --net --user --map-root-user`` does; our next child is in all of them."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    uid, gid = os.getuid(), os.getgid()
+    if libc.unshare(NEW_MOUNTS | NEW_IPC | NEW_USER | NEW_PIDS | NEW_NET):
+        pytest.skip(f"no namespaces of a container here: {os.strerror(ctypes.get_errno())}")
+    for name, text in (("setgroups", "deny"), ("uid_map", f"0 {uid} 1"), ("gid_map", f"0 {gid} 1")):
+        pathlib.Path("/proc/self", name).write_text(text)
+
+
+def _first_of_a_container(function, *args):
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mount(b"none", b"/", None, PRIVATE, None)
+    for kind, place in ((b"proc", b"/proc"), (b"tmpfs", b"/dev/shm")):
+        if libc.mount(kind, place, kind, 0, None):
+            pytest.skip(f"a container may not mount {place.decode()} here: {os.strerror(ctypes.get_errno())}")
+    return function(*args)
+
+
+@pytest.fixture(params=["as we are", "nobody", "container"])
+def world(request):
+    """Each of them in turn."""
+    if request.param == "nobody" and os.geteuid():
+        pytest.skip("only root can become another user")
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o777)
+        yield World(request.param, folder)
 
 
 @contextmanager
@@ -128,6 +212,32 @@ def _pair(things, _name):
     return os.fstat(a.fileno()).st_ino
 
 
+def _mapping(things, path):
+    with open(path, "xb") as file:
+        file.truncate(8192)
+    things.callback(os.unlink, path)
+    things.enter_context(map_file(path, "rw"))
+
+
+def _signals(things, _name):
+    old = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR2})
+    things.callback(signal.pthread_sigmask, signal.SIG_SETMASK, old)
+    signal.raise_signal(signal.SIGUSR2)  # to this thread: another one may not have it blocked
+    things.callback(signal.sigtimedwait, {signal.SIGUSR2}, 0)
+
+
+def _channel(things, name):
+    queue = things.enter_context(channel.Queue.create(name, capacity_bytes=4096, mode=0o640))
+    things.callback(queue.remove)
+    things.enter_context(queue.sender()).send(b"hello")
+
+
+def _topic(things, name):
+    topic = things.enter_context(channel.Topic.create(name, capacity_bytes=4096, mode=0o640))
+    things.callback(topic.remove)
+    things.enter_context(topic.publisher())
+
+
 def _memfd(things, name):
     file = things.enter_context(MemFd.create(name, 4096))
     file.seal("shrink", "grow")
@@ -149,4 +259,8 @@ MAKERS = {
     "listener": _listener,
     "pair": _pair,
     "memfd": _memfd,
+    "mapping": _mapping,
+    "signals": _signals,
+    "channel": _channel,
+    "topic": _topic,
 }

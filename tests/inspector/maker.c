@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <mqueue.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -144,6 +145,25 @@ static void memfd(const char *name) {
     wait_for_the_end((long)found.st_ino);
 }
 
+static void mapping(const char *path) {
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL, 0600);
+    checked(fd, "open");
+    checked(ftruncate(fd, 8192), "ftruncate");
+    checked((long)mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0), "mmap");
+    close(fd);
+    wait_for_the_end(0);
+    unlink(path);
+}
+
+static void signals(void) {
+    sigset_t some;
+    sigemptyset(&some);
+    sigaddset(&some, SIGUSR2);
+    checked(sigprocmask(SIG_BLOCK, &some, NULL), "sigprocmask");
+    checked(kill(getpid(), SIGUSR2), "kill");
+    wait_for_the_end(0);
+}
+
 int main(int count, char **words) {
     const char *kind = count > 2 ? words[1] : "", *name = count > 2 ? words[2] : "";
     key_t key = (key_t)strtoul(name, NULL, 0);
@@ -159,6 +179,8 @@ int main(int count, char **words) {
     else if (!strcmp(kind, "listener")) listener(name);
     else if (!strcmp(kind, "pair")) pair();
     else if (!strcmp(kind, "memfd")) memfd(name);
+    else if (!strcmp(kind, "mapping")) mapping(name);
+    else if (!strcmp(kind, "signals")) signals();
     else return 2;
     return 0;
 }

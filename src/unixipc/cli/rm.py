@@ -6,8 +6,8 @@ import sys
 
 import click
 
+from .choices import UrlOrShortId
 from .main import explain
-from .words import Url
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ EPILOG = """\b
 Examples:
   ipc rm sysv:0x4b1d posix:/jobs channel:frames
   ipc rm sysv:id=3?kind=segment
+  ipc rm m3                               the same, by its short id from `ipc ls`
   ipc rm --force fifo:/tmp/f unix:/run/old.sock
 
 \b
@@ -28,9 +29,9 @@ See msgctl(2), semctl(2), shmctl(2), mq_unlink(3), sem_unlink(3), shm_unlink(3),
 @click.option("-f", "--force", is_flag=True, help="It is no error if one does not exist.")
 @click.option("-v", "--verbose", is_flag=True, help="Tell what was removed.")
 @click.option("--json", "as_json", is_flag=True, help="Print address, kind, removed and error of each as JSON.")
-@click.argument("urls", type=Url(), nargs=-1, required=True, metavar="URL...")
+@click.argument("urls", type=UrlOrShortId(), nargs=-1, required=True, metavar="URL...")
 def rm(force: bool, verbose: bool, as_json: bool, urls: tuple[Address, ...]) -> None:
-    """Remove the objects that the URLs name, and nothing else.
+    """Remove the objects that the URLs, or short ids of `ipc ls`, name, and nothing else.
 
     What is no object of that kind is left as it is. A key or name that stands for several kinds of objects is refused
     until ?kind= behind it says which. A socket's file goes only if nobody is bound to it. Who has an object open goes

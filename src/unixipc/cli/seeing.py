@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
+import re
 from typing import Any
-
-import click
 
 from ..sysv import Key
 
-__all__ = ["detail_of", "hidden_line", "name_of", "owner_of", "plain"]
+__all__ = ["detail_of", "name_of", "owner_of", "plain", "user_name"]
 
+SEEN_ONLY = re.compile(r"[0-9a-f]+:[0-9a-f]+:[0-9]+")
+"""A file as the kernel's tables have it: nobody calls it that."""
 NAMES = ("path", "name", "key")
-LEFT_OUT = {"kind", "id", "mode", *NAMES}
+LEFT_OUT = {"kind", "id", "mode", "uid", "pid", "peer", "count", *NAMES}
 ENDINGS = ("_uid", "_gid", "_at", "_pid", "_pids", "inode", "device")
 
 
@@ -33,15 +33,20 @@ def plain(value: Any) -> Any:
 
 def name_of(row: Any) -> str:
     """Its path, name or key; "" if it has none."""
+    if isinstance(row.id, str) and not SEEN_ONLY.fullmatch(row.id):
+        return row.id
     found = next((value for name in NAMES if (value := getattr(row, name, None)) is not None), "")
-    return str(plain(found))
+    return "" if found == 0 else str(plain(found))  # key 0: private
 
 
 def owner_of(row: Any) -> str:
-    """Its owner's name."""
-    uid = getattr(row, "owner_uid", None)
-    if uid is None:
-        return ""
+    """Its owner's name; "" for what has none, as a pipe."""
+    uid = getattr(row, "owner_uid", getattr(row, "uid", None))
+    return "" if uid is None else user_name(uid)
+
+
+def user_name(uid: int) -> str:
+    """A user's name, or the number of one who has none."""
     import pwd
 
     try:
@@ -51,19 +56,15 @@ def owner_of(row: Any) -> str:
 
 
 def detail_of(row: Any) -> str:
-    """The numbers and words that say how it is now."""
-    found = row._asdict()
-    told = {name: value for name, value in found.items() if name not in LEFT_OUT and not name.endswith(ENDINGS)}
-    return " ".join(
-        f"{name}={plain(value)}"
-        for name, value in told.items()
-        if isinstance(value, int | str) and value is not None and value != ""
-    )
-
-
-def hidden_line(hidden: tuple[int, ...]) -> None:
-    """Say on stderr what could not be seen, and how it could be."""
-    if hidden:
-        count = f"{len(hidden)} process{'es' if len(hidden) > 1 else ''}"
-        why = "" if os.geteuid() == 0 else "; root may"
-        click.echo(f"ipc: {count} may not be looked into{why}", err=True)
+    """The numbers and words that say how it is now; of yes and no only the yes."""
+    words = []
+    for name, value in row._asdict().items():
+        if name in LEFT_OUT or name.endswith(ENDINGS) or value is None or value == "":
+            continue
+        if isinstance(value, bool):
+            words += [name] if value else []
+        elif isinstance(value, int | str):
+            words.append(f"{name}={plain(value)}")
+        elif name == "semaphores":
+            words.append("values=" + ",".join(str(each.value) for each in value))
+    return " ".join(words)

@@ -25,6 +25,7 @@ from .machine import Finding, examine
 from .pipes import Holder, holders
 from .procfs import End
 from .scene import Ender
+from .short_ids import short_ids
 from .system_v import Limit, limits
 from .waits import Wait
 
@@ -47,6 +48,7 @@ __all__ = [
     "limits",
     "ls",
     "orphans",
+    "short_ids",
     "who",
     "why",
 ]

@@ -13,6 +13,7 @@ from .edges import Edge, edges_of
 from .listing import KINDS, rows_in
 from .procfs import identity, snapshot
 from .scene import Scene
+from .short_ids import ambiguous, meant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,15 +30,30 @@ def who(thing: str | int | os.PathLike[str] | HasFileno) -> list[Edge]:
     """Everybody who holds, reads, writes, maps or waits for it. -- proc(5), fuser(1)
 
     `thing`: a path; a `sysv.Key` or "0x..." (a key); a number (an id or a key of System V, the inode number of a pipe
-    or socket); "kind:id" as in `ls`; "pid:fd"; the name of a POSIX object, channel, abstract socket ("@name") or memory
-    file; or anything with ``fileno()``. Several objects may have the same number: the edges say which they are about.
-    An empty list: it exists, and nobody who may be seen uses it. FileNotFoundError: there is no such thing.
+    or socket); "kind:id" as in `ls`; a short id ("q3") as `short_ids` makes them; "pid:fd"; the name of a POSIX object,
+    channel, abstract socket ("@name") or memory file; or anything with ``fileno()``. Several objects may have the same
+    number: the edges say which they are about. An empty list: it exists, and nobody who may be seen uses it.
+    FileNotFoundError: there is no such thing. ValueError: a short id that could be several, or is a name too.
     """
     scene = Scene(snapshot())
+    return edges_about(scene, *asked_for(scene, thing))
+
+
+def asked_for(scene: Scene, thing: str | int | os.PathLike[str] | HasFileno) -> tuple[list[Row], set[Identity]]:
+    """The objects that are called so, and the files. FileNotFoundError if there is none."""
     names, files = _meant(scene, thing)
-    rows = [row for row in rows_in(scene.seen) if names(row) or _is_one_of(row, files)]
+    known = rows_in(scene.seen)
+    if isinstance(thing, str) and thing.startswith(("mapping:", "mm")):  # listed by name only
+        known += rows_in(scene.seen, "mapping")
+    rows = [row for row in known if names(row) or _is_one_of(row, files)]
+    rows += _by_short_id(thing, known, rows)
     if not rows and not files:
         raise failure(errno.ENOENT, "proc(5)", str(thing), "no object that can be seen from here is called that")
+    return rows, files
+
+
+def edges_about(scene: Scene, rows: list[Row], files: set[Identity]) -> list[Edge]:
+    """Everybody who has to do with them."""
     found = {(row.kind, row.id) for row in rows} | {(kind, identity(*which)) for which in files for kind in FILES}
     edges = [edge for row in rows for edge in edges_of(scene, row)]
     edges += [edge for which in files for edge in _of_file(scene.seen, which, {(e.pid, e.how) for e in edges})]
@@ -78,6 +94,14 @@ def _by_number(number: int, is_key: bool) -> Callable[[Row], bool]:
 
 def _by_name(text: str) -> Callable[[Row], bool]:
     return lambda row: any(getattr(row, field, None) == text for field in ("id", "path", "name"))
+
+
+def _by_short_id(thing: object, known: list[Row], found: list[Row]) -> list[Row]:
+    """The rows of a short id. It must stand for one object, and be nothing else's name."""
+    names = meant(thing, known) if isinstance(thing, str) else set()
+    if names and len(every := names | {(row.kind, row.id) for row in found}) > 1:
+        raise ambiguous(str(thing), every)
+    return [row for row in known if (row.kind, row.id) in names and row not in found]
 
 
 def _file_of(text: str) -> set[Identity]:

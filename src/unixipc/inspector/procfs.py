@@ -34,6 +34,7 @@ __all__ = [
     "ends",
     "first_bytes",
     "has_ended",
+    "holds_nothing",
     "identity",
     "info_of",
     "memory_of",
@@ -51,6 +52,8 @@ NO_OBJECTS = ("/dev/null", "/dev/pts/", "/dev/tty", "/dev/urandom", "/dev/zero",
 """What many have open and nobody talks through: not looked at more closely."""
 OTHER_NUMBERS = -1
 """The number of a call whose real number is another machine's."""
+KERNEL_THREAD = 0x00200000
+"""PF_KTHREAD among the flags of a process. -- proc_pid_stat(5)"""
 REMOTE = ("nfs", "cifs", "smb3", "fuse", "afs", "ceph", "9p")
 """File systems whose files are not asked for anything."""
 
@@ -156,7 +159,7 @@ class Snapshot:
         try:
             folder = os.open(f"/proc/{pid}/fd", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
-            if error.errno == errno.EACCES:  # else it has ended
+            if error.errno in (errno.EACCES, errno.EPERM) and not holds_nothing(pid):  # else it has ended
                 self.hidden.add(pid)
             return
         try:
@@ -324,6 +327,12 @@ def memory_of(pid: int, address: int, length: int) -> bytes | None:
     except (OSError, OverflowError):
         return None
     return found if len(found) == length else None
+
+
+def holds_nothing(pid: int) -> bool:
+    """Whether it is a thread of the kernel's, or a zombie: these have nothing open, and wait for nobody's objects."""
+    words = (_bytes_of(f"/proc/{pid}/stat") or b"").rpartition(b")")[2].split()
+    return len(words) > 6 and (words[0] in (b"Z", b"X") or bool(int(words[6]) & KERNEL_THREAD))
 
 
 def owner_of(pid: int) -> int:
