@@ -93,8 +93,7 @@ def _lock(scene: Scene, call: Call, types: tuple[str, ...], excludes: Callable[[
 def _locks_on(scene: Scene, found: os.stat_result, path: str) -> list[LockRow]:
     """By device and inode; or by inode and path: btrfs tells two devices for one file."""
     exact = identity(found.st_dev, found.st_ino)
-    ending = f":{found.st_ino}"
-    return [row for row in scene.locks if row.id == exact or (row.id.endswith(ending) and row.path == path)]
+    return [row for row in scene.locks_by_inode.get(str(found.st_ino), ()) if row.id == exact or row.path == path]
 
 
 # System V -------------------------------------------------------------------------------------------------------------

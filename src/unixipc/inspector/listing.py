@@ -59,4 +59,4 @@ def rows_in(seen: Snapshot, kind: str | None = None) -> list[Row]:
     ]
     if not wanted:
         raise ValueError(f"{kind!r} is no kind; there are {', '.join(KINDS)}, and the families sysv and posix")
-    return [row for each in wanted for row in KINDS[each](seen)]
+    return [row for each in wanted for row in seen.once(KINDS[each])]
