@@ -250,7 +250,10 @@ def first_bytes(pid: int, number: int, length: int) -> bytes:
 
 def command_of(pid: int) -> str:
     """The process's name as ps shows it, "" once it has ended. -- proc(5), comm"""
-    return os.fsdecode(bytes_of(f"/proc/{pid}/comm") or b"").rstrip("\n")
+    try:
+        return os.fsdecode(_line_of(f"/proc/{pid}/comm")).rstrip("\n")
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return ""
 
 
 def shows_calls() -> bool:

@@ -51,6 +51,7 @@ class Scene:
 
     def __init__(self, seen: Snapshot) -> None:
         self.seen = seen
+        self._enders: dict[tuple[str, bool], dict[int, Ender]] = {}
 
     @cached_property
     def sockets(self) -> dict[int, SocketRow]:
@@ -117,4 +118,7 @@ class Scene:
 
     def enders(self, pids: Iterable[int], why: str, sure: bool = True) -> tuple[Ender, ...]:
         """These processes, each once."""
-        return tuple(Ender(pid, self.seen.command(pid), why, sure) for pid in sorted(set(pids)))
+        known = self._enders.setdefault((why, sure), {})
+        pids = set(pids)
+        known |= {pid: Ender(pid, self.seen.command(pid), why, sure) for pid in pids - known.keys()}
+        return tuple([known[pid] for pid in sorted(pids)])
