@@ -1,6 +1,6 @@
 """Open files of other processes, without asking a file system that may be dead. -- statx(2), proc_pid_fdinfo(5)
 
-A server that does not answer (NFS, FUSE) lets everybody wait for ever who asks it for something, even for a file's type.
+A server that does not answer (NFS, FUSE) lets everybody wait for ever who asks it for anything, be it a file's type.
 So nobody is asked: what the kernel knows of an open file is as old as its last answer, and its identity never changes.
 """
 
@@ -16,11 +16,7 @@ from .._native import look as _look
 from .machine import _mounts
 from .reading import bytes_of, info_of
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from .machine._mounts import Mount
-
-__all__ = ["Files", "hides_processes", "is_remote", "stat_by_path", "stat_in"]
+__all__ = ["Files", "hides_processes", "remote_type", "stat_by_path", "stat_in"]
 
 ASKED_FOR_ALL = ("9p", "beegfs", "cifs", "coda", "gpfs", "lustre", "orangefs", "panfs", "smb3", "smbfs", "vboxsf")
 """Types that may ask their server even for what is known here already: of their files only the identity is told."""
@@ -93,26 +89,34 @@ def _mounts_of(pid: int) -> dict[int, tuple[int, str] | None]:
     return found
 
 
+IN_MEMORY = "/dev/shm/"
+
+
 def stat_by_path(path: str) -> os.stat_result | None:
     """As stat(2) of a path here; None where a server would have to be asked, or nothing is there. -- openat2(2)"""
     with suppress(OSError):
-        if not is_remote(_mounts.mount_of(os.path.abspath(path), _mounts.mounts(), _remote_mount).type):
+        if path.startswith(IN_MEMORY) or not remote_type(path):
             return os.stat(path)
         return _look.stat_cached("/", os.path.abspath(path))
     return None
 
 
-def _remote_mount(mount: Mount) -> bool:
-    return is_remote(mount.type)
+def remote_type(path: str) -> str:
+    """The type of the file system that the path is on, if somebody else may have to answer for it; else ""."""
+    mount = _mounts.mount_of(os.path.abspath(path), _mounts.mounts(), lambda each: is_remote(each.type))
+    return mount.type if is_remote(mount.type) else ""
 
 
 def stat_in(start: str, name: str) -> os.stat_result | None:
-    """Of a name in a folder of a process (/proc/PID/root, /proc/PID/cwd), if all of the way is known here.
+    """Of a name in a folder of a process (/proc/PID/root, /proc/PID/cwd); None if nothing is there.
 
-    It is for what somebody has just named to the kernel. Before Linux 5.12 the file system is asked.
+    BlockingIOError: not all of the way is known here. For what somebody has just named to the kernel, that means a
+    server. Before Linux 5.12 the file system is asked.
     """
     try:
         return _look.stat_cached(start, name)
+    except BlockingIOError:
+        raise
     except OSError as error:
         if error.errno not in (errno.ENOSYS, errno.EINVAL, errno.EPERM):
             return None
