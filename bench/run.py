@@ -26,6 +26,7 @@ QUESTIONS = (
     "posix",
     "channel",
     "robust",
+    "inspector",
     "imports",
     "cli",
 )

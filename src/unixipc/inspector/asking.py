@@ -10,8 +10,9 @@ from .._call import failure
 from .connections import edge_of, everybody
 from .descriptors import descriptor
 from .edges import Edge, edges_of
+from .files import remote_type, stat_by_path
 from .listing import KINDS, rows_in
-from .procfs import identity, snapshot
+from .procfs import identity, nothing_collected, snapshot
 from .scene import Scene
 from .short_ids import ambiguous, meant
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["who"]
 
 
+@nothing_collected()
 def who(thing: str | int | os.PathLike[str] | HasFileno) -> list[Edge]:
     """Everybody who holds, reads, writes, maps or waits for it. -- proc(5), fuser(1)
 
@@ -48,7 +50,7 @@ def asked_for(scene: Scene, thing: str | int | os.PathLike[str] | HasFileno) -> 
     rows = [row for row in known if names(row) or _is_one_of(row, files)]
     rows += _by_short_id(thing, known, rows)
     if not rows and not files:
-        raise failure(errno.ENOENT, "proc(5)", str(thing), "no object that can be seen from here is called that")
+        raise failure(errno.ENOENT, "proc(5)", str(thing), _why_not_found(thing))
     return rows, files
 
 
@@ -61,6 +63,12 @@ def edges_about(scene: Scene, rows: list[Row], files: set[Identity]) -> list[Edg
         for thread in waiting.waits:
             edges += [edge for wait in thread if (wait.kind, wait.id) in found and (edge := edge_of(wait))]
     return edges
+
+
+def _why_not_found(thing: object) -> str:
+    if isinstance(thing, str | os.PathLike) and "/" in os.fspath(thing) and (kind := remote_type(os.fspath(thing))):
+        return f"its file system ({kind}) may be dead and is not asked; nobody who may be seen has such a file in use"
+    return "no object that can be seen from here is called that"
 
 
 FILES = ("file", "lock", "fifo", "mapping")
@@ -84,7 +92,7 @@ def _meant(
     if text.isdigit() or text[:2].lower() == "0x":
         number = int(text, 16 if text[1:2] in "xX" and len(text) > 1 else 10)
         return _by_number(number, not text.isdigit()), set()
-    return _by_name(text), _file_of(text)
+    return _by_name(text), _file_of(scene.seen, text)
 
 
 def _by_number(number: int, is_key: bool) -> Callable[[Row], bool]:
@@ -104,14 +112,17 @@ def _by_short_id(thing: object, known: list[Row], found: list[Row]) -> list[Row]
     return [row for row in known if (row.kind, row.id) in names and row not in found]
 
 
-def _file_of(text: str) -> set[Identity]:
+def _file_of(seen: Snapshot, text: str) -> set[Identity]:
+    """On a server that may be dead, and that knows more than the kernel: by what those who use the file call it."""
     if "/" not in text:
         return set()
-    try:
-        found = os.stat(text)
-    except OSError:
+    if (found := stat_by_path(text)) is not None:
+        return {(found.st_dev, found.st_ino)}
+    if not remote_type(text):
         return set()
-    return {(found.st_dev, found.st_ino)}
+    path = os.path.abspath(text)
+    opened = {which for which, link in seen.paths.items() if link == path}
+    return opened | {which for which, mappings in seen.maps.items() if mappings[0].path == path}
 
 
 def _by_descriptor(scene: Scene, pid: int, number: int) -> tuple[Callable[[Row], bool], set[Identity]]:
@@ -123,26 +134,27 @@ def _by_descriptor(scene: Scene, pid: int, number: int) -> tuple[Callable[[Row],
     (thing,) = found
     files: set[Identity] = set()
     if thing.kind == "file":
-        there = os.stat(f"/proc/{pid}/fd/{number}")
+        there = scene.seen.stat(pid, number)
         files = {(there.st_dev, there.st_ino)}
     return lambda row: (row.kind, row.id) == (thing.kind, thing.id), files
 
 
 def _is_one_of(row: Row, files: set[Identity]) -> bool:
     """Rows about a file: locks, FIFOs, mappings, memory files by its numbers; what has a path by that."""
-    names = {identity(*which) for which in files}
-    return row.id in names or _named_file(row) in files if files else False
+    if not files:
+        return False
+    numbers = str(row.id).split(":")
+    if len(numbers) != 3:
+        return _named_file(row) in files
+    if not any(numbers[2] == str(inode) for _device, inode in files):
+        return False
+    return row.id in {identity(*which) for which in files} or _named_file(row) in files  # btrfs tells two devices
 
 
 def _named_file(row: Row) -> Identity | None:
     path = getattr(row, "path", None) or PLACES.get(row.kind, "") + str(row.id)[1:]
-    if path[:1] != "/":
-        return None
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
+    found = stat_by_path(path) if path[:1] == "/" else None
+    return None if found is None else (found.st_dev, found.st_ino)
 
 
 PLACES = {"posix-memory": "/dev/shm/", "posix-semaphore": "/dev/shm/sem."}

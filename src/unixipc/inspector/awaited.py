@@ -9,6 +9,7 @@ import struct
 from . import futexes
 from .calls import READS, WRITES
 from .descriptors import descriptor, ended
+from .files import stat_in
 from .procfs import Call, children_of, has_ended, identity, info_of, memory_of
 from .scene import Ender, Scene, Thing
 
@@ -79,7 +80,7 @@ def _overlap(start: int, length: int, at: int, count: int) -> bool:
 def _lock(scene: Scene, call: Call, types: tuple[str, ...], excludes: Callable[[LockRow], bool]) -> list[Thing]:
     number = _int(call.arguments[0])
     try:
-        found = os.stat(f"/proc/{call.pid}/fd/{number}")
+        found = scene.seen.stat(call.pid, number)
         path = os.readlink(f"/proc/{call.pid}/fd/{number}")
     except OSError:
         return []
@@ -93,8 +94,7 @@ def _lock(scene: Scene, call: Call, types: tuple[str, ...], excludes: Callable[[
 def _locks_on(scene: Scene, found: os.stat_result, path: str) -> list[LockRow]:
     """By device and inode; or by inode and path: btrfs tells two devices for one file."""
     exact = identity(found.st_dev, found.st_ino)
-    ending = f":{found.st_ino}"
-    return [row for row in scene.locks if row.id == exact or (row.id.endswith(ending) and row.path == path)]
+    return [row for row in scene.locks_by_inode.get(str(found.st_ino), ()) if row.id == exact or row.path == path]
 
 
 # System V -------------------------------------------------------------------------------------------------------------
@@ -227,10 +227,10 @@ def _opening(scene: Scene, call: Call, address: int, folder: int, flags: int) ->
         f"/proc/{call.pid}/root" if name[:1] == "/" else f"/proc/{call.pid}/{'cwd' if folder < 0 else f'fd/{folder}'}"
     )
     try:
-        found = os.stat(f"{start}/{name}")
-    except OSError:
-        return []
-    if not stat.S_ISFIFO(found.st_mode):
+        found = stat_in(start, name)
+    except BlockingIOError:
+        return [Thing("file", name, "opens", f"{name}, on a file system that may be dead and is not asked", (), True)]
+    if found is None or not stat.S_ISFIFO(found.st_mode):
         return []
     side = "writer" if flags & 3 == os.O_RDONLY else "reader"
     return [Thing("fifo", identity(found.st_dev, found.st_ino), "opens", f"{name} has no {side}", (), True)]

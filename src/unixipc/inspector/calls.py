@@ -6,6 +6,7 @@ Programs of another word size than the machine's (32 bits on 64) use other numbe
 from __future__ import annotations
 
 import os
+from functools import cache
 
 __all__ = ["QUEUE_CALLS", "READS", "WRITES", "has_time_limit", "name_of"]
 
@@ -58,7 +59,12 @@ MILLISECONDS_ARGUMENT = {"poll": 2, "epoll_wait": 3, "epoll_pwait": 3}
 
 def name_of(number: int) -> str:
     """What the manual calls it; "call N" where it is none of those, or the machine's numbers are not known."""
-    return NAMES.get(os.uname().machine, {}).get(number, "a 32-bit call" if number < 0 else f"call {number}")
+    return _names().get(number, "a 32-bit call" if number < 0 else f"call {number}")
+
+
+@cache
+def _names() -> dict[int, str]:
+    return NAMES.get(os.uname().machine, {})
 
 
 def has_time_limit(name: str, arguments: tuple[int, ...]) -> bool:

@@ -97,6 +97,10 @@ def topic_rows(seen: Snapshot) -> list[TopicRow]:
 
 def by_file(seen: Snapshot) -> dict[Identity, ChannelRow | TopicRow]:
     """Both, by (device, inode)."""
+    return seen.once(_by_file)
+
+
+def _by_file(seen: Snapshot) -> dict[Identity, ChannelRow | TopicRow]:
     return {which: row for which, row in _rows(seen) if row is not None}
 
 
@@ -121,6 +125,7 @@ def _mapped_files(seen: Snapshot) -> list[Identity]:
         if which in seen.files
         and _may_be_a_ring(seen.stats[which].st_size)
         and any(each.writes for each in mappings)
+        and seen.may_be_opened(which)
         and first_bytes(seen.files[which][0][0], seen.files[which][0][1], len(MAGIC)) == MAGIC
     )
 

@@ -6,7 +6,7 @@ from .._record import record
 from .cycles import Cycle, cycles_in
 from .edges import Edge, edges_of
 from .listing import rows_in
-from .procfs import snapshot
+from .procfs import nothing_collected, snapshot
 from .scene import Scene
 from .waits import Wait, Waiting, waiting_of
 
@@ -45,6 +45,7 @@ class Why:
     hidden: tuple[int, ...]
 
 
+@nothing_collected()
 def graph() -> Graph:
     """Who holds, reads, writes, maps and waits for what. -- proc(5), sock_diag(7)"""
     scene = Scene(snapshot())
@@ -63,6 +64,7 @@ def edge_of(wait: Wait) -> Edge | None:
     return Edge(wait.pid, wait.command, "waits for", wait.kind, wait.id, True, wait.text)
 
 
+@nothing_collected()
 def why(pid: int | None = None) -> Why:
     """What it waits for and who could end that; without a pid: every wait for anything of others. -- proc(5)
 
@@ -88,7 +90,9 @@ def everybody(scene: Scene) -> dict[int, Waiting]:
     for pid in scene.seen.pids:
         try:
             found[pid] = waiting_of(scene, pid)
-        except OSError:  # it has ended
+        except PermissionError:  # hidepid: not even how many threads it has
+            found[pid] = Waiting(pid, 1, True, ())
+        except (FileNotFoundError, ProcessLookupError):  # it has ended
             continue
     return found
 
@@ -103,7 +107,9 @@ def _from(scene: Scene, pid: int) -> dict[int, Waiting]:
             continue
         try:
             found[this] = waiting_of(scene, this)
-        except OSError:  # it has ended
+        except PermissionError:
+            found[this] = Waiting(this, 1, True, ())
+        except (FileNotFoundError, ProcessLookupError):  # it has ended
             continue
         ahead += [ender.pid for wait in _waits([found[this]]) for ender in wait.enders]
     return found

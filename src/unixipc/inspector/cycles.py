@@ -41,7 +41,7 @@ def cycles_in(found: dict[int, Waiting]) -> list[Cycle]:
     links = _links(found, _stuck(found))
     seen: set[int] = set()
     cycles = []
-    for pid in sorted(links):
+    for pid in sorted(_waited_for(links)):
         if pid not in seen and (path := _shortest_circle(links, pid)):
             seen.update(path)
             cycles.append(_cycle(links, path))
@@ -49,10 +49,31 @@ def cycles_in(found: dict[int, Waiting]) -> list[Cycle]:
 
 
 def _stuck(found: dict[int, Waiting]) -> set[int]:
-    stuck = {pid for pid, waiting in found.items() if _may_be_stuck(waiting)}
-    while freed := {pid for pid in stuck if not _enders(found[pid]) <= stuck}:
-        stuck -= freed
-    return stuck
+    needs = {pid: _enders(waiting) for pid, waiting in found.items() if _may_be_stuck(waiting)}
+    behind: dict[int, list[int]] = {}
+    for pid, enders in needs.items():
+        for ender in enders:
+            behind.setdefault(ender, []).append(pid)
+    free = [pid for pid, enders in needs.items() if not enders <= needs.keys()]
+    while free:
+        if needs.pop(pid := free.pop(), None) is not None:
+            free += behind.get(pid, ())
+    return set(needs)
+
+
+def _waited_for(links: dict[int, dict[int, Wait]]) -> set[int]:
+    """Without those whom nobody waits for, and whom only such wait for: where circles are looked for at all."""
+    waiters = dict.fromkeys(links, 0)
+    for others in links.values():
+        for other in others:
+            waiters[other] += 1
+    outside = [pid for pid, count in waiters.items() if not count]
+    for pid in outside:  # it grows meanwhile
+        for other in links[pid]:
+            waiters[other] -= 1
+            if not waiters[other]:
+                outside.append(other)
+    return set(links) - set(outside)
 
 
 def _may_be_stuck(waiting: Waiting) -> bool:

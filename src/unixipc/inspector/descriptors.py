@@ -31,12 +31,12 @@ def descriptor(scene: Scene, pid: int, number: int, reads: bool) -> list[Thing]:
         return [_socket(scene, int(link[8:-1]), reads)]
     if link.startswith("anon_inode:"):
         return [_anonymous(scene, pid, number, link.removeprefix("anon_inode:"))]
-    return _file(scene, path, link, reads)
+    return _file(scene, pid, number, link, reads)
 
 
-def _file(scene: Scene, path: str, link: str, reads: bool) -> list[Thing]:
+def _file(scene: Scene, pid: int, number: int, link: str, reads: bool) -> list[Thing]:
     try:
-        found = os.stat(path)
+        found = scene.seen.stat(pid, number)
     except OSError:
         return []
     which = (found.st_dev, found.st_ino)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import channels, locks, mapped, pipes, posix, signals, sockets, system_v
-from .procfs import snapshot
+from .procfs import nothing_collected, snapshot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ ASKED_FOR = ("mapping", "signals")
 """Facts about every process rather than objects: only listed by name."""
 
 
+@nothing_collected()
 def ls(kind: str | None = None) -> list[Row]:
     """Every object of this kind; without a kind of all kinds but "mapping" and "signals". -- lsipc(1), lslocks(8)
 
@@ -59,4 +60,4 @@ def rows_in(seen: Snapshot, kind: str | None = None) -> list[Row]:
     ]
     if not wanted:
         raise ValueError(f"{kind!r} is no kind; there are {', '.join(KINDS)}, and the families sysv and posix")
-    return [row for each in wanted for row in KINDS[each](seen)]
+    return [row for each in wanted for row in seen.once(KINDS[each])]

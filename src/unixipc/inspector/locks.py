@@ -78,18 +78,18 @@ def parsed(line: str) -> Line:
     return Line(number, waits, TYPES.get(kind, kind.lower()), access == "READ", known, file, int(start), length)
 
 
-def table() -> list[Line]:
+def lines(_seen: Snapshot) -> list[Line]:
     """The kernel's table. -- proc_locks(5)"""
-    with open("/proc/locks") as lines:
-        return [parsed(line) for line in lines]
+    with open("/proc/locks") as table:
+        return [parsed(line) for line in table]
 
 
 def lock_rows(seen: Snapshot) -> list[LockRow]:
     """Every lock that somebody holds. -- proc_locks(5)"""
-    lines = table()
-    holders, paths = _openings(seen, {line.file for line in lines})
+    table = seen.once(lines)
+    holders, paths = _openings(seen, {line.file for line in table})
     waiting: dict[str, list[LockWaiter]] = {}
-    for line in lines:
+    for line in table:
         if line.waits:
             waiter = LockWaiter(line.pid, line.shared, line.start, line.length)
             waiting.setdefault(line.number, []).append(waiter)
@@ -98,7 +98,7 @@ def lock_rows(seen: Snapshot) -> list[LockRow]:
             "lock", line.file, line.type, paths.get(line.file), line.shared, line.start, line.length, line.pid,
             _holders(line, holders), tuple(waiting.get(line.number, ())),
         )
-        for line in lines
+        for line in table
         if not line.waits
     ]  # fmt: skip
 

@@ -47,8 +47,8 @@ def fifo_rows(seen: Snapshot) -> list[PipeRow]:
 
 def _row(kind: str, number: int | str, path: str | None, raw: list[RawEnd]) -> PipeRow:
     found = ends(raw)
-    readers, writers = (tuple(each for each in found if getattr(each, side)) for side in ("reads", "writes"))
-    return PipeRow(kind, number, path, readers, writers)
+    readers = tuple([each for each in found if each.reads])
+    return PipeRow(kind, number, path, readers, tuple([each for each in found if each.writes]))
 
 
 @record

@@ -51,24 +51,33 @@ class Scene:
 
     def __init__(self, seen: Snapshot) -> None:
         self.seen = seen
+        self._enders: dict[tuple[str, bool], dict[int, Ender]] = {}
 
     @cached_property
     def sockets(self) -> dict[int, SocketRow]:
         """Every Unix socket by its inode; nothing where the kernel does not tell."""
         try:
-            return {row.id: row for row in sockets.socket_rows(self.seen)}
+            return {row.id: row for row in self.seen.once(sockets.socket_rows)}
         except OSError:
             return {}
 
     @cached_property
     def lock_table(self) -> list[locks.Line]:
         """The kernel's table of locks, with those who wait."""
-        return locks.table()
+        return self.seen.once(locks.lines)
 
     @cached_property
     def locks(self) -> list[LockRow]:
         """Every lock that is held."""
-        return locks.lock_rows(self.seen)
+        return self.seen.once(locks.lock_rows)
+
+    @cached_property
+    def locks_by_inode(self) -> dict[str, list[LockRow]]:
+        """The same, by the inode number at the end of the id."""
+        found: dict[str, list[LockRow]] = {}
+        for row in self.locks:
+            found.setdefault(row.id.rpartition(":")[2], []).append(row)
+        return found
 
     @cached_property
     def eventfds(self) -> dict[str, list[tuple[int, int]]]:
@@ -81,12 +90,12 @@ class Scene:
     @cached_property
     def sets(self) -> dict[int, SetRow]:
         """Every semaphore set by its id."""
-        return {row.id: row for row in system_v.set_rows(self.seen)}
+        return {row.id: row for row in self.seen.once(system_v.set_rows)}
 
     @cached_property
     def queues(self) -> dict[int, QueueRow]:
         """Every System V queue by its id."""
-        return {row.id: row for row in system_v.queue_rows(self.seen)}
+        return {row.id: row for row in self.seen.once(system_v.queue_rows)}
 
     @cached_property
     def channels(self) -> dict[Identity, ChannelRow | TopicRow]:
@@ -109,4 +118,7 @@ class Scene:
 
     def enders(self, pids: Iterable[int], why: str, sure: bool = True) -> tuple[Ender, ...]:
         """These processes, each once."""
-        return tuple(Ender(pid, self.seen.command(pid), why, sure) for pid in sorted(set(pids)))
+        known = self._enders.setdefault((why, sure), {})
+        pids = set(pids)
+        known |= {pid: Ender(pid, self.seen.command(pid), why, sure) for pid in pids - known.keys()}
+        return tuple([known[pid] for pid in sorted(pids)])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import socket
 import struct
+import sys
 
 from .._call import explained
 from .._record import record
@@ -29,6 +30,9 @@ HEADER = struct.Struct("=IHHII")  # struct nlmsghdr: length, type, flags, sequen
 REQUEST = struct.Struct("=BBHIIIQ")  # struct unix_diag_req: family, protocol, pad, states, inode, show, cookie
 ANSWER = struct.Struct("=BBBxIQ")  # struct unix_diag_msg: family, type, state, inode, cookie
 ATTRIBUTE = struct.Struct("=HH")  # struct nlattr: length, type
+LENGTHS = struct.Struct("=II")  # struct unix_diag_rqlen: to be read, to be sent
+FILE = struct.Struct("=II")  # struct unix_diag_vfs: inode, device
+NO_LENGTHS = bytes(LENGTHS.size)
 
 
 @record
@@ -83,19 +87,17 @@ def _answers(table: socket.socket) -> Iterator[Socket]:
 
 def _socket(message: bytes) -> Socket:
     _family, kind, state, inode, _cookie = ANSWER.unpack_from(message)
-    found = dict(_attributes(message[ANSWER.size :]))
-    file = struct.unpack("=II", found[VFS]) if VFS in found else None
+    found = _attributes(message, ANSWER.size)
+    file = FILE.unpack(found[VFS]) if VFS in found else None
     waiting = found.get(ICONS, b"")
-    received, to_send = struct.unpack("=II", found.get(RQLEN, bytes(8)))
+    received, to_send = LENGTHS.unpack(found.get(RQLEN, NO_LENGTHS))
     return Socket(
         inode, kind, state, found.get(NAME, b""), None if file is None else (_device(file[1]), file[0]),
-        int.from_bytes(found[PEER], "little" if _LITTLE else "big") if PEER in found else None,
-        struct.unpack(f"={len(waiting) // 4}I", waiting), received, to_send, found.get(SHUTDOWN, b"\0")[0],
-        struct.unpack("=I", found[UID])[0] if UID in found else None,
+        int.from_bytes(found[PEER], sys.byteorder) if PEER in found else None,
+        struct.unpack(f"={len(waiting) // 4}I", waiting) if waiting else (), received, to_send,
+        found[SHUTDOWN][0] if SHUTDOWN in found else 0,
+        int.from_bytes(found[UID], sys.byteorder) if UID in found else None,
     )  # fmt: skip
-
-
-_LITTLE = struct.pack("=H", 1) == b"\1\0"
 
 
 def _device(number: int) -> int:
@@ -104,11 +106,14 @@ def _device(number: int) -> int:
     return (major & 0xFFF) << 8 | (minor & 0xFF) | (minor & 0xFFF00) << 12
 
 
-def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
-    at = 0
-    while at + ATTRIBUTE.size <= len(data):
-        length, kind = ATTRIBUTE.unpack_from(data, at)
+def _attributes(message: bytes, at: int) -> dict[int, bytes]:
+    found = {}
+    last = len(message) - ATTRIBUTE.size
+    unpack = ATTRIBUTE.unpack_from
+    while at <= last:
+        length, kind = unpack(message, at)
         if length < ATTRIBUTE.size:
-            return
-        yield kind, data[at + ATTRIBUTE.size : at + length]
+            break
+        found[kind] = message[at + 4 : at + length]
         at += length + 3 & ~3
+    return found
