@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 FAMILIES = ("sysv", "posix")
 KINDS = (
     *("sysv-queue", "sysv-set", "sysv-segment", "posix-queue", "posix-semaphore", "posix-memory"),
-    *("lock", "pipe", "fifo", "socket", "memfd", "channel", "topic", "mapping", "signals"),
+    *("lock", "pipe", "fifo", "socket", "memfd", "channel", "topic", "robust", "mapping", "signals"),
 )
 """As `unixipc.inspector.KINDS`, which takes longer to import than completion may."""
 

@@ -10,16 +10,17 @@ import errno
 import os
 import stat
 import sys
-from contextlib import contextmanager
 
+from .._native import look as _look
 from .._record import record
 from ..process import Process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import TypeAlias
 
+    Glance: TypeAlias = tuple[bytes, tuple[int, int, int] | None, int | None]
     Identity: TypeAlias = tuple[int, int]
     RawEnd: TypeAlias = tuple[int, int, int]
 
@@ -33,18 +34,20 @@ __all__ = [
     "command_of",
     "ends",
     "first_bytes",
+    "glances",
     "has_ended",
     "identity",
     "info_of",
     "memory_of",
-    "opened",
     "owner_of",
     "process_of",
     "processes",
     "shows_calls",
     "snapshot",
     "threads_of",
+    "way_to",
     "wchan_of",
+    "words_after",
 ]
 
 NO_OBJECTS = ("/dev/null", "/dev/pts/", "/dev/tty", "/dev/urandom", "/dev/zero", "/proc/", "/sys/")
@@ -239,26 +242,26 @@ def info_of(pid: int, number: int) -> dict[str, str]:
     return fields
 
 
-@contextmanager
-def opened(pid: int, number: int) -> Iterator[int]:
-    """Another process's file, opened to be read. Ours is not opened: closing it would drop our POSIX locks on it."""
-    if pid == os.getpid():
-        yield number
-        return
-    fd = os.open(f"/proc/{pid}/fd/{number}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+def glances(paths: Sequence[str], length: int) -> list[Glance | None]:
+    """How these regular files begin, and what else only an open file tells; None for those that we may not open.
+
+    Another process opens them: our own locks on them, and our registrations at queues, outlast the look. -- clone(2)
+    """
     try:
-        yield fd
-    finally:
-        os.close(fd)
+        return _look.glance(paths, length)
+    except OSError:  # no process to be had
+        return [None] * len(paths)
 
 
 def first_bytes(pid: int, number: int, length: int) -> bytes:
     """How a regular file that it has open begins; b"" if we may not know."""
-    try:
-        with opened(pid, number) as fd:
-            return os.pread(fd, length, 0)
-    except OSError:
-        return b""
+    (found,) = glances([way_to(pid, number)], length)
+    return b"" if found is None else found[0]
+
+
+def way_to(pid: int, number: int) -> str:
+    """A path to open what a descriptor leads to, for `glances`. Who looks has a copy of each of ours, and may use it."""
+    return f"/proc/{'self' if pid == os.getpid() else pid}/fd/{number}"
 
 
 def command_of(pid: int) -> str:
@@ -350,10 +353,16 @@ def children_of(pid: int) -> list[int]:
 
 
 def _number(path: str, name: bytes) -> int | None:
+    words = words_after(path, name)
+    return int(words[0]) if words else None
+
+
+def words_after(path: str, name: bytes) -> list[bytes]:
+    """What stands behind a field's name in a file such as /proc/PID/status; [] if it cannot be read."""
     for line in (_bytes_of(path) or b"").splitlines():
         if line.startswith(name):
-            return int(line.split()[1])
-    return None
+            return line.split()[1:]
+    return []
 
 
 def has_ended(pid: int) -> bool:
