@@ -93,9 +93,9 @@ def _lock(scene: Scene, call: Call, types: tuple[str, ...], excludes: Callable[[
 
 def _locks_on(scene: Scene, found: os.stat_result, path: str) -> list[LockRow]:
     """By device and inode; or by inode and path: btrfs tells two devices for one file."""
-    exact = identity(found.st_dev, found.st_ino)
+    exact = [row for row in scene.locks if row.id == identity(found.st_dev, found.st_ino)]
     ending = f":{found.st_ino}"
-    return [row for row in scene.locks if row.id == exact or (row.id.endswith(ending) and row.path == path)]
+    return exact or [row for row in scene.locks if row.id.endswith(ending) and row.path == path]
 
 
 # System V -------------------------------------------------------------------------------------------------------------
@@ -253,7 +253,7 @@ def _signal(_scene: Scene, _call: Call) -> list[Thing]:
 
 
 def _time(_scene: Scene, _call: Call) -> list[Thing]:
-    return [Thing("time", "", "sleeps", "until a moment", (), True)]
+    return [Thing("time", "", "sleeps", "until a moment; if it polls, for what is not known", (), True)]
 
 
 CALLS: dict[str, Callable[[Scene, Call], list[Thing]]] = {

@@ -14,14 +14,23 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from .procfs import Snapshot
+    from .procfs import Identity, Snapshot
 
-__all__ = ["elsewhere", "pid_here", "process_here"]
+__all__ = ["elsewhere", "is_here", "pid_here", "process_here"]
 
 
 def elsewhere(seen: Snapshot, pid: int, name: int | str) -> str | None:
     """What to call an IPC object of another namespace that this process is in; None if it is in ours."""
     return None if seen.shares_ipc_namespace(pid) else f"{name} of {ipc_namespace_of(pid)}"
+
+
+def is_here(path: str, which: Identity) -> bool:
+    """Whether a path that the kernel told of a file leads to it from here: another mount namespace has other files."""
+    try:
+        found = os.stat(path)
+    except OSError:  # removed, or another's
+        return False
+    return (found.st_dev, found.st_ino) == which
 
 
 def pid_here(number: int, among: Iterable[int]) -> int | None:

@@ -45,6 +45,7 @@ __all__ = [
     "shows_calls",
     "snapshot",
     "threads_of",
+    "turns_of",
     "way_to",
     "wchan_of",
     "words_after",
@@ -311,6 +312,16 @@ def _call(pid: int, tid: int, words: list[bytes]) -> Call | None:
     if sys.maxsize > 1 << 32 > stack:  # a 32-bit program: its numbers mean other calls
         number = OTHER_NUMBERS
     return Call(pid, tid, number, tuple(int(each, 16) for each in words[1:7]))
+
+
+def turns_of(pid: int) -> dict[str, list[bytes]]:
+    """How often each of its threads has gone to sleep or been interrupted. FileNotFoundError once it has ended."""
+    switches = b"voluntary_ctxt_switches:"
+    return {
+        each: words_after(f"/proc/{pid}/task/{each}/status", switches)
+        + words_after(f"/proc/{pid}/task/{each}/status", b"non" + switches)
+        for each in os.listdir(f"/proc/{pid}/task")
+    }
 
 
 def wchan_of(pid: int, tid: int) -> str:
