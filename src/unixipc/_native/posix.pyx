@@ -486,14 +486,6 @@ def mount_queues():
     return Descriptor(fd, "mqueue")
 
 
-def queue_attributes(int fd):
-    """(most messages, most bytes in one, messages now) of any open queue. -- mq_getattr(3)"""
-    cdef mq_attr now
-    if mq_getattr(fd, &now) < 0:
-        raise refused(errno, "mq_getattr(3)", f"fd {fd}")
-    return now.mq_maxmsg, now.mq_msgsize, now.mq_curmsgs
-
-
 # semaphores -----------------------------------------------------------------------------------------------------------
 
 @cython.auto_pickle(False)

@@ -10,6 +10,7 @@ from . import futexes
 from .calls import READS, WRITES
 from .descriptors import descriptor, ended
 from .files import stat_in
+from .namespaces import elsewhere, pid_here
 from .procfs import Call, children_of, has_ended, identity, info_of, memory_of
 from .scene import Ender, Scene, Thing
 
@@ -93,8 +94,9 @@ def _lock(scene: Scene, call: Call, types: tuple[str, ...], excludes: Callable[[
 
 def _locks_on(scene: Scene, found: os.stat_result, path: str) -> list[LockRow]:
     """By device and inode; or by inode and path: btrfs tells two devices for one file."""
-    exact = identity(found.st_dev, found.st_ino)
-    return [row for row in scene.locks_by_inode.get(str(found.st_ino), ()) if row.id == exact or row.path == path]
+    rows = scene.locks_by_inode.get(str(found.st_ino), ())
+    exact = [row for row in rows if row.id == identity(found.st_dev, found.st_ino)]
+    return exact or [row for row in rows if row.path == path]
 
 
 # System V -------------------------------------------------------------------------------------------------------------
@@ -102,6 +104,8 @@ def _locks_on(scene: Scene, found: os.stat_result, path: str) -> list[LockRow]:
 
 def _semop(scene: Scene, call: Call) -> list[Thing]:
     number, address, count = _int(call.arguments[0]), call.arguments[1], min(call.arguments[2], 500)
+    if (other := elsewhere(scene.seen, call.pid, number)) is not None:
+        return [Thing("sysv-set", other, "acquires", f"a semaphore of set {other}", (), True)]
     row = scene.sets.get(number)
     raw = memory_of(call.pid, address, SEMBUF.size * count)
     if row is None or row.semaphores is None or raw is None:
@@ -128,15 +132,17 @@ def _semaphore(scene: Scene, number: int, of: SemaphoreRow, change: int) -> Thin
 
 
 def _msgrcv(scene: Scene, call: Call) -> list[Thing]:
-    return [_queue(scene, _int(call.arguments[0]), True)]
+    return [_queue(scene, call, True)]
 
 
 def _msgsnd(scene: Scene, call: Call) -> list[Thing]:
-    return [_queue(scene, _int(call.arguments[0]), False)]
+    return [_queue(scene, call, False)]
 
 
-def _queue(scene: Scene, number: int, reads: bool) -> Thing:
-    row = scene.queues.get(number)
+def _queue(scene: Scene, call: Call, reads: bool) -> Thing:
+    own = _int(call.arguments[0])
+    other = elsewhere(scene.seen, call.pid, own)
+    number, row = (own, scene.queues.get(own)) if other is None else (other, None)
     last = 0 if row is None else row.last_sender_pid if reads else row.last_receiver_pid
     enders: tuple[Ender, ...] = ()
     if last and not has_ended(last):
@@ -151,17 +157,24 @@ def _queue(scene: Scene, number: int, reads: bool) -> Thing:
 
 
 def _wait4(scene: Scene, call: Call) -> list[Thing]:
-    pid = _int(call.arguments[0])
-    return [ended(scene, each) for each in ([pid] if pid > 0 else children_of(call.pid))]
+    return _children(scene, call, max(_int(call.arguments[0]), 0))
 
 
 def _waitid(scene: Scene, call: Call) -> list[Thing]:
     how, number = call.arguments[0], _int(call.arguments[1])
-    if how == P_PID:
-        return [ended(scene, number)]
     if how == P_PIDFD:
-        return [ended(scene, int(info_of(call.pid, number).get("Pid", "0")))]
-    return [ended(scene, each) for each in children_of(call.pid)]
+        pid = int(info_of(call.pid, number).get("Pid", "0"))
+        return [ended(scene, pid)] if pid > 0 else []
+    return _children(scene, call, number if how == P_PID else 0)
+
+
+def _children(scene: Scene, call: Call, number: int) -> list[Thing]:
+    """All of them, or the one that the process itself calls so."""
+    found = children_of(call.pid)
+    if number:
+        one = pid_here(number, found)
+        found = [] if one is None else [one]
+    return [ended(scene, each) for each in found]
 
 
 # several descriptors --------------------------------------------------------------------------------------------------
@@ -241,7 +254,7 @@ def _signal(_scene: Scene, _call: Call) -> list[Thing]:
 
 
 def _time(_scene: Scene, _call: Call) -> list[Thing]:
-    return [Thing("time", "", "sleeps", "until a moment", (), True)]
+    return [Thing("time", "", "sleeps", "until a moment; if it polls, for what is not known", (), True)]
 
 
 CALLS: dict[str, Callable[[Scene, Call], list[Thing]]] = {
@@ -262,8 +275,8 @@ CALLS: dict[str, Callable[[Scene, Call], list[Thing]]] = {
     "epoll_pwait2": _epoll,
     "open": _open,
     "openat": _openat,
-    "futex": lambda scene, call: futexes.slept_on(scene, call, "futex"),
-    "futex_waitv": lambda scene, call: futexes.slept_on(scene, call, "futex_waitv"),
+    "futex": futexes.slept_on,
+    "futex_waitv": futexes.slept_on,
     "pause": _signal,
     "rt_sigsuspend": _signal,
     "rt_sigtimedwait": _signal,

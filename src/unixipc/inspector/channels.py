@@ -17,7 +17,9 @@ from ..channel import SubscriberStatus
 from ..errors import LayoutError
 from ..locks import probe
 from . import posix
-from .procfs import first_bytes, identity
+from .files import first_bytes
+from .namespaces import is_here
+from .procfs import identity
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -112,7 +114,7 @@ def _rows(seen: Snapshot) -> Iterator[tuple[Identity, ChannelRow | TopicRow | No
     for which in _mapped_files(seen):
         if which not in named:
             pid, number, _mode = seen.files[which][0]
-            at = None if seen.paths[which].endswith(" (deleted)") else seen.paths[which]
+            at = seen.paths[which] if is_here(seen.paths[which], which) else None
             label = at or identity(*which)
             yield which, _row(label, at, f"/proc/{pid}/fd/{number}", seen.stats[which], which, seen)
 

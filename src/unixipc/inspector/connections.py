@@ -8,7 +8,7 @@ from .edges import Edge, edges_of
 from .listing import rows_in
 from .procfs import nothing_collected, snapshot
 from .scene import Scene
-from .waits import Wait, Waiting, waiting_of
+from .waits import Wait, Waiting, waiting_of_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,15 +86,7 @@ def why(pid: int | None = None) -> Why:
 
 def everybody(scene: Scene) -> dict[int, Waiting]:
     """What every process waits for."""
-    found = {}
-    for pid in scene.seen.pids:
-        try:
-            found[pid] = waiting_of(scene, pid)
-        except PermissionError:  # hidepid: not even how many threads it has
-            found[pid] = Waiting(pid, 1, True, ())
-        except (FileNotFoundError, ProcessLookupError):  # it has ended
-            continue
-    return found
+    return waiting_of_all(scene, scene.seen.pids)
 
 
 def _from(scene: Scene, pid: int) -> dict[int, Waiting]:
@@ -105,12 +97,9 @@ def _from(scene: Scene, pid: int) -> dict[int, Waiting]:
         this = ahead.pop()
         if this in found:
             continue
-        try:
-            found[this] = waiting_of(scene, this)
-        except PermissionError:
-            found[this] = Waiting(this, 1, True, ())
-        except (FileNotFoundError, ProcessLookupError):  # it has ended
+        if (each := waiting_of_all(scene, [this])) == {}:  # it has ended
             continue
+        found |= each
         ahead += [ender.pid for wait in _waits([found[this]]) for ender in wait.enders]
     return found
 

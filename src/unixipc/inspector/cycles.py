@@ -6,7 +6,11 @@ largest such set is found by taking out, again and again, who has a way out. Eac
 
 from __future__ import annotations
 
+import os
+
 from .._record import record
+from .procfs import threads_of, turns_of
+from .waits import places_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +19,9 @@ if TYPE_CHECKING:
     from .waits import Wait, Waiting
 
 __all__ = ["Cycle", "cycles_in"]
+
+LOOKS = 20
+"""How often to look whether the processes of a circle sleep at the same moment."""
 
 
 @record
@@ -37,7 +44,29 @@ class Cycle:
 
 
 def cycles_in(found: dict[int, Waiting]) -> list[Cycle]:
-    """The circles among these processes, one for each knot of them, by the smallest pid."""
+    """The circles among these processes that last, one for each knot of them, by the smallest pid.
+
+    They were looked at one after the other: two that take turns seem to wait for each other, each when it was looked
+    at. So it must be seen that all of a circle sleep where they did, at the same moment.
+    """
+    return [each for each in _circles(found) if _asleep_together(found, each.pids)]
+
+
+def _asleep_together(found: dict[int, Waiting], pids: tuple[int, ...]) -> bool:
+    """If no thread of them was given a processor between two looks at all, they slept at one moment."""
+    for _ in range(LOOKS):  # one that waits in slices turns over now and then
+        try:
+            before = [turns_of(pid) for pid in pids]
+            places = [places_of(threads_of(pid)) for pid in pids]
+            if places == [found[pid].calls for pid in pids] and [turns_of(pid) for pid in pids] == before:
+                return True
+        except OSError:  # one of them has ended
+            return False
+        os.sched_yield()
+    return False
+
+
+def _circles(found: dict[int, Waiting]) -> list[Cycle]:
     links = _links(found, _stuck(found))
     seen: set[int] = set()
     cycles = []

@@ -6,6 +6,7 @@ import os
 import stat
 
 from . import posix
+from .namespaces import elsewhere
 from .procfs import identity, info_of
 from .scene import Scene, Thing
 
@@ -43,7 +44,9 @@ def _file(scene: Scene, pid: int, number: int, link: str, reads: bool) -> list[T
     if stat.S_ISFIFO(found.st_mode):
         return [_pipe(scene, "fifo", identity(*which), link, _ends(scene.seen.files.get(which, ())), reads)]
     if posix.is_queue(link, found):
-        return [_queue(scene, link, _ends(scene.seen.files.get(which, ())), reads)]
+        name = link.removeprefix(posix.QUEUES).removesuffix(" (deleted)")
+        name = elsewhere(scene.seen, pid, name) or name
+        return [_queue(scene, name, _ends(scene.seen.files.get(which, ())), reads)]
     return [Thing("file", identity(*which), "reads" if reads else "writes", link, (), True)]
 
 
@@ -89,7 +92,7 @@ def _pids(ends: Iterable[End]) -> set[int]:
 def _anonymous(scene: Scene, pid: int, number: int, name: str) -> Thing:
     if name == "[pidfd]":
         target = int(info_of(pid, number).get("Pid", "0"))
-        return ended(scene, target)
+        return ended(scene, target) if target > 0 else Thing("process", name, "waits for", "a process", (), True)
     if name == "[eventfd]":
         known = info_of(pid, number).get("eventfd-id", "")
         enders = scene.enders((owner for owner, _ in scene.eventfds.get(known, ())), "has the counter")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from .._record import record
 from .channels import ChannelRow, TopicRow
+from .futexes import members_here
 from .locks import LockRow
 from .mapped import MappingRow, MemFdRow
 from .pipes import PipeRow
 from .posix import MemoryRow, SemaphoreRow
 from .posix import QueueRow as PosixQueueRow
+from .robust import RobustRow
 from .sockets import SocketRow
 from .system_v import QueueRow, SegmentRow, SetRow
 
@@ -99,15 +101,24 @@ def _mapping(row: MappingRow) -> Iterator[Use]:
 
 
 def _channel(row: ChannelRow) -> Iterator[Use]:
-    yield from _all(row.senders, "writes", "sender")
-    yield from _all(row.receivers, "reads", "receiver")
+    yield from _all(members_here(row, row.senders), "writes", "sender")
+    yield from _all(members_here(row, row.receivers), "reads", "receiver")
     yield from _all(row.used_by, "maps", "open or mapped")
 
 
 def _topic(row: TopicRow) -> Iterator[Use]:
-    yield from _all(row.publishers, "writes", "publisher")
+    yield from _all(members_here(row, row.publishers), "writes", "publisher")
     for each in row.subscribers:
-        yield each.pid, "reads", True, f"subscriber, {each.lag} behind, {each.missed} missed"
+        for pid in members_here(row, [each.pid]):
+            yield pid, "reads", True, f"subscriber, {each.lag} behind, {each.missed} missed"
+    yield from _all(row.used_by, "maps", "open or mapped")
+
+
+def _robust(row: RobustRow) -> Iterator[Use]:
+    what = {"semaphore": "has a permit", "rwlock": "reads"}.get(row.type, f"has the {row.type}")
+    yield from _all((each.pid or 0 for each in row.holders), "holds", what)
+    if row.writer is not None:
+        yield row.writer.pid or 0, "holds", True, "writes" if row.writing else "waits until nobody reads, and is next"
     yield from _all(row.used_by, "maps", "open or mapped")
 
 
@@ -125,4 +136,5 @@ USES: dict[type, Callable[[Any], Iterator[Use]]] = {
     MappingRow: _mapping,
     ChannelRow: _channel,
     TopicRow: _topic,
+    RobustRow: _robust,
 }

@@ -12,11 +12,19 @@ import stat
 from contextlib import suppress
 
 from .._call import failure
+from .._native import glance as _glance
 from .._native import look as _look
 from .machine import _mounts
 from .reading import bytes_of, info_of
 
-__all__ = ["Files", "hides_processes", "remote_type", "stat_by_path", "stat_in"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import TypeAlias
+
+    Glance: TypeAlias = tuple[bytes, tuple[int, int, int] | None, int | None]
+
+__all__ = ["Files", "first_bytes", "glances", "hides_processes", "remote_type", "stat_by_path", "stat_in", "way_to"]
 
 ASKED_FOR_ALL = ("9p", "beegfs", "cifs", "coda", "gpfs", "lustre", "orangefs", "panfs", "smb3", "smbfs", "vboxsf")
 """Types that may ask their server even for what is known here already: of their files only the identity is told."""
@@ -136,3 +144,25 @@ def hides_processes() -> bool:
 
 
 HIDING = ("hidepid=2", "hidepid=4", "hidepid=invisible", "hidepid=ptraceable")
+
+
+def glances(paths: Sequence[str], length: int) -> list[Glance | None]:
+    """How these regular files begin, and what else only an open file tells; None for those that we may not open.
+
+    Another process opens them: our own locks on them, and our registrations at queues, outlast the look. -- clone(2)
+    """
+    try:
+        return _glance.glance(paths, length)
+    except OSError:  # no process to be had
+        return [None] * len(paths)
+
+
+def first_bytes(pid: int, number: int, length: int) -> bytes:
+    """How a regular file that it has open begins; b"" if we may not know."""
+    (found,) = glances([way_to(pid, number)], length)
+    return b"" if found is None else found[0]
+
+
+def way_to(pid: int, number: int) -> str:
+    """A path to open what a descriptor leads to, for `glances`. Who looks has a copy of each descriptor of ours."""
+    return f"/proc/{'self' if pid == os.getpid() else pid}/fd/{number}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import channels, locks, mapped, pipes, posix, signals, sockets, system_v
+from . import channels, locks, mapped, pipes, posix, robust, signals, sockets, system_v
 from .procfs import nothing_collected, snapshot
 
 TYPE_CHECKING = False
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     Row: TypeAlias = (
         system_v.QueueRow | system_v.SetRow | system_v.SegmentRow | posix.QueueRow | posix.SemaphoreRow |
         posix.MemoryRow | locks.LockRow | pipes.PipeRow | sockets.SocketRow | mapped.MemFdRow | mapped.MappingRow |
-        signals.SignalsRow | channels.ChannelRow | channels.TopicRow
+        signals.SignalsRow | channels.ChannelRow | channels.TopicRow | robust.RobustRow
     )  # fmt: skip
 
 __all__ = ["KINDS", "ls", "rows_in"]
@@ -34,6 +34,7 @@ KINDS: dict[str, Callable[[Snapshot], Sequence[Any]]] = {
     "memfd": mapped.memfd_rows,
     "channel": channels.channel_rows,
     "topic": channels.topic_rows,
+    "robust": robust.robust_rows,
     "mapping": mapped.mapping_rows,
     "signals": signals.signals_rows,
 }

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
-
 from .._record import record
-from .procfs import Mapped, identity, opened
+from .files import glances, way_to
+from .procfs import Mapped, identity
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,7 +12,6 @@ if TYPE_CHECKING:
 
 __all__ = ["MappingRow", "MemFdRow", "mapping_rows", "memfd_rows"]
 
-F_GET_SEALS = 1034
 SEALS = {1: "seal", 2: "shrink", 4: "grow", 8: "write", 16: "future_write", 32: "exec"}
 
 
@@ -64,12 +62,9 @@ def _memfd_row(which: Identity, path: str, seen: Snapshot) -> MemFdRow:
 
 
 def _seals(pid: int, number: int) -> tuple[str, ...] | None:
-    try:
-        with opened(pid, number) as fd:
-            bits = fcntl.fcntl(fd, F_GET_SEALS)
-    except OSError:
-        return None
-    return tuple(name for bit, name in SEALS.items() if bits & bit)
+    (found,) = glances([way_to(pid, number)], 0)
+    bits = None if found is None else found[2]
+    return None if bits is None else tuple(name for bit, name in SEALS.items() if bits & bit)
 
 
 def mapping_rows(seen: Snapshot) -> list[MappingRow]:

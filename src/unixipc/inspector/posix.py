@@ -10,11 +10,13 @@ from contextlib import suppress
 from .._fd import Descriptor
 from .._native import posix as _posix
 from .._record import record
+from .files import glances, way_to
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
+    from .files import Glance
     from .procfs import Snapshot
 
 __all__ = ["MemoryRow", "QueueRow", "SemaphoreRow", "memory_rows", "queue_rows", "semaphore_rows"]
@@ -103,26 +105,22 @@ def memory_rows(seen: Snapshot) -> list[MemoryRow]:
 
 def semaphore_rows(seen: Snapshot) -> list[SemaphoreRow]:
     """Every semaphore by name. -- sem_overview(7)"""
+    there = [each for each in files() if each[0].startswith("sem.") and each[1].st_size == SEMAPHORE_BYTES]
+    looks = glances([f"{MEMORY}/{name}" for name, _found in there], 8)
     return [
         SemaphoreRow(
             "posix-semaphore", f"/{name[4:]}", found.st_mode & 0o7777, found.st_uid, found.st_gid,
-            *_value(f"{MEMORY}/{name}"), seen.users(found.st_dev, found.st_ino),
+            *_value(look), seen.users(found.st_dev, found.st_ino),
         )
-        for name, found in files()
-        if name.startswith("sem.") and found.st_size == SEMAPHORE_BYTES
+        for (name, found), look in zip(there, looks, strict=True)
     ]  # fmt: skip
 
 
-def _value(path: str) -> tuple[int | None, int | None]:
+def _value(look: Glance | None) -> tuple[int | None, int | None]:
     """The C library's semaphore: on 64-bit machines the value, then how many wait. -- sem_init(3)"""
-    try:
-        with open(path, "rb", buffering=0) as file:
-            raw = file.read(8)
-    except OSError:
+    if look is None or sys.maxsize < 2**32 or len(look[0]) < 8:
         return None, None
-    if sys.maxsize < 2**32 or len(raw) < 8:
-        return None, None
-    return int.from_bytes(raw[:4], sys.byteorder), int.from_bytes(raw[4:], sys.byteorder)
+    return int.from_bytes(look[0][:4], sys.byteorder), int.from_bytes(look[0][4:], sys.byteorder)
 
 
 def queue_rows(seen: Snapshot) -> list[QueueRow]:
@@ -131,20 +129,27 @@ def queue_rows(seen: Snapshot) -> list[QueueRow]:
     Without a mounted /dev/mqueue, root sees all through a mount of its own that nobody else sees.
     """
     rows: dict[str, QueueRow] = {}
-    for found in (_named_queues(), _opened_queues(seen)):
-        for name, path, status in found:  # the path is good for as long as the generator stands there
-            if name not in rows:
-                rows[name] = _queue_row(name, path, status, seen)
+    with suppress(OSError), _folder() as folder:
+        rows |= _queue_rows(_named_queues(folder), seen)
+    opened = [each for each in _opened_queues(seen) if each[0] not in rows]
+    rows |= _queue_rows(opened, seen)
     return [rows[name] for name in sorted(rows)]
 
 
-def _named_queues() -> Iterator[tuple[str, str, os.stat_result]]:
+def _queue_rows(found: Iterable[tuple[str, str, os.stat_result]], seen: Snapshot) -> dict[str, QueueRow]:
+    found = list(found)
+    looks = glances([path for _name, path, _status in found], 200)
+    return {
+        name: _queue_row(name, look, status, seen) for (name, _path, status), look in zip(found, looks, strict=True)
+    }
+
+
+def _named_queues(folder: Descriptor) -> Iterator[tuple[str, str, os.stat_result]]:
     """(name, path to open it by, stat) of every queue, if we may see all."""
-    with suppress(OSError), _folder() as folder:
-        for name in os.listdir(folder.fileno()):
-            with suppress(OSError):  # removed meanwhile
-                found = os.stat(name, dir_fd=folder.fileno())
-                yield f"/{name}", f"/proc/self/fd/{folder.fileno()}/{name}", found
+    for name in os.listdir(folder.fileno()):
+        with suppress(OSError):  # removed meanwhile
+            found = os.stat(name, dir_fd=folder.fileno())
+            yield f"/{name}", f"/proc/self/fd/{folder.fileno()}/{name}", found
 
 
 def _folder() -> Descriptor:
@@ -160,7 +165,7 @@ def _opened_queues(seen: Snapshot) -> Iterator[tuple[str, str, os.stat_result]]:
     for which, found in seen.stats.items():
         pid, number, _mode = seen.files[which][0]
         if found.st_size == FILE_BYTES and is_queue(seen.paths[which], found) and seen.shares_ipc_namespace(pid):
-            yield seen.paths[which], f"/proc/{pid}/fd/{number}", found
+            yield seen.paths[which], way_to(pid, number), found
 
 
 def is_queue(path: str, found: os.stat_result) -> bool:
@@ -173,22 +178,13 @@ def is_queue(path: str, found: os.stat_result) -> bool:
     )
 
 
-def _queue_row(name: str, path: str, found: os.stat_result, seen: Snapshot) -> QueueRow:
-    text, attributes = _look_at_queue(path)
+def _queue_row(name: str, look: Glance | None, found: os.stat_result, seen: Snapshot) -> QueueRow:
+    raw, attributes, _seals = look or (b"", None, None)
     most, most_bytes, now = attributes or (None, None, None)
-    facts = dict(word.split(":") for word in text.split())
+    facts = dict(word.split(":") for word in raw.decode().split())
     notified = int(facts.get("NOTIFY_PID", 0))
     return QueueRow(
         "posix-queue", name, found.st_mode & 0o7777, found.st_uid, found.st_gid,
         int(facts["QSIZE"]) if "QSIZE" in facts else None, now, most, most_bytes,
         notified or None, int(facts["SIGNO"]) if notified else None, seen.users(found.st_dev, found.st_ino),
     )  # fmt: skip
-
-
-def _look_at_queue(path: str) -> tuple[str, tuple[int, int, int] | None]:
-    try:
-        with Descriptor(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), path) as queue:
-            most, most_bytes, now = _posix.queue_attributes(queue.fileno())
-            return os.pread(queue.fileno(), 200, 0).decode(), (most, most_bytes, now)
-    except OSError:  # not ours to read
-        return "", None

@@ -39,21 +39,21 @@ __all__ = [
     "children_of",
     "command_of",
     "ends",
-    "first_bytes",
     "has_ended",
     "holds_nothing",
     "identity",
     "info_of",
     "memory_of",
     "nothing_collected",
-    "opened",
     "owner_of",
     "process_of",
     "processes",
     "shows_calls",
     "snapshot",
     "threads_of",
+    "turns_of",
     "wchan_of",
+    "words_after",
 ]
 
 OTHER_NUMBERS = -1
@@ -255,28 +255,6 @@ def processes() -> list[int]:
     return sorted(int(name) for name in os.listdir("/proc") if name.isdigit())
 
 
-@contextmanager
-def opened(pid: int, number: int) -> Iterator[int]:
-    """Another process's file, opened to be read. Ours is not opened: closing it would drop our POSIX locks on it."""
-    if pid == os.getpid():
-        yield number
-        return
-    fd = os.open(f"/proc/{pid}/fd/{number}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        yield fd
-    finally:
-        os.close(fd)
-
-
-def first_bytes(pid: int, number: int, length: int) -> bytes:
-    """How a regular file that it has open begins; b"" if we may not know."""
-    try:
-        with opened(pid, number) as fd:
-            return os.pread(fd, length, 0)
-    except OSError:
-        return b""
-
-
 def command_of(pid: int) -> str:
     """The process's name as ps shows it, "" once it has ended. -- proc(5), comm"""
     try:
@@ -341,6 +319,16 @@ def _call(pid: int, tid: int, words: list[bytes]) -> Call | None:
     if sys.maxsize > 1 << 32 > stack:  # a 32-bit program: its numbers mean other calls
         number = OTHER_NUMBERS
     return Call(pid, tid, number, tuple(int(each, 16) for each in words[1:7]))
+
+
+def turns_of(pid: int) -> dict[str, list[bytes]]:
+    """How often each of its threads has gone to sleep or been interrupted. FileNotFoundError once it has ended."""
+    switches = b"voluntary_ctxt_switches:"
+    return {
+        each: words_after(f"/proc/{pid}/task/{each}/status", switches)
+        + words_after(f"/proc/{pid}/task/{each}/status", b"non" + switches)
+        for each in os.listdir(f"/proc/{pid}/task")
+    }
 
 
 def wchan_of(pid: int, tid: int) -> str:
@@ -408,10 +396,16 @@ def children_of(pid: int) -> list[int]:
 
 
 def _number(path: str, name: bytes) -> int | None:
+    words = words_after(path, name)
+    return int(words[0]) if words else None
+
+
+def words_after(path: str, name: bytes) -> list[bytes]:
+    """What stands behind a field's name in a file such as /proc/PID/status; [] if it cannot be read."""
     for line in (bytes_of(path) or b"").splitlines():
         if line.startswith(name):
-            return int(line.split()[1])
-    return None
+            return line.split()[1:]
+    return []
 
 
 def has_ended(pid: int) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from .._record import record
 from .awaited import things
 from .calls import has_time_limit, name_of
@@ -10,9 +12,12 @@ from .scene import Ender, Scene, Thing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-__all__ = ["Wait", "Waiting", "waiting_of"]
+__all__ = ["Wait", "Waiting", "places_of", "waiting_of_all"]
+
+LOOKS = 5
+"""How often to look at a thread that runs: who waits in slices leaves the call now and then, for a moment."""
 
 
 @record
@@ -52,14 +57,47 @@ class Waiting:
     threads: int
     hidden: bool
     waits: tuple[tuple[Wait, ...], ...]
+    calls: frozenset[tuple[object, ...]]
+
+
+def waiting_of_all(scene: Scene, pids: Iterable[int]) -> dict[int, Waiting]:
+    """Of each that has not ended. A thread that runs is looked at again, a few times, in case it sleeps in slices."""
+    found = dict(_each(scene, pids))
+    for _ in range(LOOKS):
+        running = [pid for pid, each in found.items() if _runs(each) and pid != os.getpid()]
+        if not running:
+            break
+        os.sched_yield()
+        again = dict(_each(scene, running))
+        found |= {pid: each for pid, each in again.items() if len(each.waits) > len(found[pid].waits)}
+    return found
+
+
+def _runs(each: Waiting) -> bool:
+    return not each.hidden and len(each.waits) < each.threads
+
+
+def _each(scene: Scene, pids: Iterable[int]) -> Iterator[tuple[int, Waiting]]:
+    for pid in pids:
+        try:
+            yield pid, waiting_of(scene, pid)
+        except PermissionError:  # hidepid: not even how many threads it has
+            yield pid, Waiting(pid, 1, True, (), frozenset())
+        except (FileNotFoundError, ProcessLookupError):  # it has ended
+            continue
 
 
 def waiting_of(scene: Scene, pid: int) -> Waiting:
-    """Of one process. FileNotFoundError once it has ended."""
+    """Of one process, at one look. FileNotFoundError once it has ended."""
     calls = list(threads_of(pid))
     hidden = any(call is not None and call.number is None for call in calls)
     waits = tuple(tuple(_waits(scene, call)) for call in calls if call is not None)
-    return Waiting(pid, len(calls), hidden, waits)
+    return Waiting(pid, len(calls), hidden, waits, places_of(calls))
+
+
+def places_of(calls: Iterable[Call | None]) -> frozenset[tuple[object, ...]]:
+    """Where they sleep: to be compared with a later look. What follows the first two arguments may be a count."""
+    return frozenset((call.tid, call.number, *call.arguments[:2]) for call in calls if call is not None)
 
 
 def _waits(scene: Scene, call: Call) -> Iterator[Wait]:
