@@ -86,6 +86,7 @@ int uipc_topic_subscribe(struct uipc_ring *ring, int tells);
 int uipc_topic_next(struct uipc_ring *ring, struct uipc_message *message);
 int uipc_topic_intact(const struct uipc_ring *ring, const struct uipc_message *message); /* after the copy */
 void uipc_topic_take(struct uipc_ring *ring, const struct uipc_message *message);
+void uipc_topic_lose(struct uipc_ring *ring); /* it was overrun behind `take`, while it was copied */
 void uipc_topic_free(struct uipc_ring *ring, uint64_t position);
 int uipc_topic_readable(const struct uipc_ring *ring);
 
