@@ -3,6 +3,7 @@ subscriber that is left gets everything that appeared, in order, and what it mis
 
 from __future__ import annotations
 
+import mmap
 import os
 import signal
 import subprocess
@@ -174,15 +175,17 @@ def test_every_point_of_the_topic_is_passed_by_some_operation(run, name):
 @pytest.mark.parametrize("point", ["send-published", "send-unlocked", "bell-rung"])
 def test_subscribers_get_what_was_published_by_one_who_died_before_the_bell(killed, name, children, until, point):
     """They look again by themselves."""
+    subscribed = mmap.mmap(-1, 2)
     with channel.Topic.create(name, 4096) as topic, topic.publisher():
 
-        def read(when_slow):
+        def read(n, when_slow):
             with topic.subscriber(when_slow) as reader:
+                subscribed[n] = 1
                 assert reader.receive(timeout=WAIT) == b"new0"
 
-        for when_slow in ("wait", "tell"):
-            children.start(read, when_slow)
-        until(lambda: topic.stat().subscriber_sleeps >= 2)
+        for n, when_slow in enumerate(("wait", "tell")):
+            children.start(read, n, when_slow)
+        until(lambda: all(subscribed[:]) and topic.stat().subscriber_sleeps >= 2)
         killed(name, "publish", point)
         children.all_succeed()
         topic.remove()
@@ -207,6 +210,26 @@ def test_a_batch_and_a_reservation_go_round_a_killed_subscriber_too(run, name):
             with topic.publisher() as publisher:
                 publish(publisher)
         topic.remove()
+
+
+def test_a_reservation_that_came_to_nothing_does_not_fill_the_topic_for_ever(children):
+    """Nobody gets anything then: who goes over it says so all the same."""
+    with channel.Topic.anonymous(4096) as topic, topic.publisher() as publisher:
+
+        def read():
+            with topic.subscriber() as reader:
+                publisher_of_the_child = topic.publisher()
+                publisher_of_the_child.send(b"here")
+                publisher_of_the_child.close()
+                assert [len(reader.receive(timeout=WAIT)) for _ in range(4)] == [4, 3000, 3000, 3000]
+
+        with topic.subscriber() as here:
+            children.start(read)
+            assert here.receive(timeout=WAIT) == b"here"
+        for _ in range(3):
+            publisher.reserve(3000, timeout=WAIT).cancel()
+            publisher.send(bytes(3000), timeout=WAIT)
+        children.all_succeed()
 
 
 def test_what_was_overrun_before_a_reservation_that_came_to_nothing_is_missed():

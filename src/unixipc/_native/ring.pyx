@@ -1061,6 +1061,7 @@ cdef class SubscriberCalls(Receiving):
     """One subscriber of a topic: it reads without a lock, as its position is its own."""
 
     cdef list lent  # positions of messages that are in use
+    cdef uint64_t freed  # what we have said last
 
     def _subscribe(self, bint tells):
         """From here on."""
@@ -1074,6 +1075,7 @@ cdef class SubscriberCalls(Receiving):
             self.wait_for_lock()
         if rc:
             raise self.refusal(rc)
+        self.freed = self.ring.cursor
 
     @property
     def missed(self):
@@ -1088,9 +1090,18 @@ cdef class SubscriberCalls(Receiving):
 
     cdef int free(self) except -1:
         """The publishers may write over what nobody of ours looks at any more."""
+        cdef uint64_t position
         if not self.ring.tells:
-            uipc_topic_free(&self.ring, min(self.lent) if self.lent else self.ring.cursor)
+            position = min(self.lent) if self.lent else self.ring.cursor
+            if position != self.freed:
+                self.freed = position
+                uipc_topic_free(&self.ring, position)
         return 0
+
+    cdef object not_taken(self, int rc):
+        if rc == UIPC_NOT_NOW:
+            self.free()  # we may have stepped over what came to nothing, and the publishers may need that place
+        return Receiving.not_taken(self, rc)
 
     cdef object take(self):
         cdef uipc_message message

@@ -140,6 +140,8 @@ int uipc_client_send(struct uipc_client *client, const void *bytes, size_t lengt
 
 static int take_from_topic(struct uipc_ring *ring, void *into, size_t room, struct uipc_message *message) {
     int result = uipc_topic_next(ring, message);
+    if (result == UIPC_NOT_NOW && ring->cursor != ring->file->member[UIPC_RECEIVER][ring->slot].position)
+        uipc_topic_free(ring, ring->cursor); /* reservations that came to nothing lie behind us */
     if (result || message->length > room)
         return result;
     memcpy(into, message->bytes, message->length);

@@ -81,7 +81,8 @@ void uipc_queue_lease(struct uipc_ring *ring, const struct uipc_message *message
 void uipc_queue_shut(struct uipc_ring *ring, int consumed_any);
 int uipc_queue_finish(struct uipc_ring *ring, const struct uipc_message *message, int accept);
 
-/* Topic: publishing is sending. Subscribing, after join; next, then take; free what is before a position. */
+/* Topic: publishing is sending. Subscribing, after join; next, then take; free what is before a position. Also when there
+ * is nothing next: `cursor` may have gone over reservations that came to nothing, and the publishers wait for it. */
 int uipc_topic_subscribe(struct uipc_ring *ring, int tells);
 int uipc_topic_next(struct uipc_ring *ring, struct uipc_message *message);
 int uipc_topic_intact(const struct uipc_ring *ring, const struct uipc_message *message); /* after the copy */
