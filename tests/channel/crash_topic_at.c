@@ -15,12 +15,8 @@ static void with_publisher(void) {
     uipc_bell_prepare(&p.ring.file->space);
 }
 
-static void subscribe(int tells) {
-    int rc;
-    join(&s, fd, UIPC_RECEIVER);
-    while ((rc = uipc_topic_subscribe(&s.ring, tells)) == UIPC_BUSY)
-        wait_for_lock(&s.ring);
-    check(rc == UIPC_OK);
+static void with_subscriber(int tells) {
+    subscribe(&s, fd, tells);
     uipc_bell_prepare(&s.ring.file->space);
 }
 
@@ -105,7 +101,7 @@ static void act(const char *what) {
         reserve();
         leave(&p);
     } else { /* readers: they read what they have published */
-        subscribe(is(what, "read-told"));
+        with_subscriber(is(what, "read-told"));
         publish_several();
         if (is(what, "read") || is(what, "read-told"))
             read_one(), read_one();
@@ -117,7 +113,7 @@ static void act(const char *what) {
 }
 
 static void step_over(void) {
-    with_publisher(), subscribe(0);
+    with_publisher(), with_subscriber(0);
     read_behind_what_came_to_nothing();
 }
 

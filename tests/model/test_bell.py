@@ -16,7 +16,7 @@ LOST = "assertion violated"
     "options", ["SLEEPERS=1", "SLEEPERS=2", "SLEEPERS=2 THIEF", "SLEEPERS=2 KILLS", "SLEEPERS=1 EACH=4"]
 )
 def test_nobody_sleeps_beside_a_message(tmp_path, options):
-    prove(tmp_path, BELL, options, at_least_states=1000, optimise="-O0")
+    prove(tmp_path, BELL, options, at_least_states=1000)
 
 
 @pytest.mark.deep
