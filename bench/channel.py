@@ -331,7 +331,7 @@ def round_trips(effort: Effort) -> list[Report]:
         cases = [case(cls, round_trip, n, cpus=cpus) for cls in ways if two or cls.blocks]
         cases += [c_ring(m, "round-trip", 64, n, 65536, cpus) for m in MANNERS if two or m != "spin"]
         rows, notes = complete(harness.interleave(cases, effort, 3))
-        title = f"64 B to another process and back, {'two CPUs' if two else 'one CPU: both must sleep'}"
+        title = f"64 B to another process and back, {'two CPUs' if two else 'one CPU: nobody can wait awake'}"
         report = Report("channel", title, "us", rows, HYBRID if two else FUTEX, notes=notes)
         report.at_most(*((2.0, OURS, HYBRID) if two else (1.15, OURS, FUTEX)))
         reports.append(report)

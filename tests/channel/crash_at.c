@@ -2,20 +2,7 @@
  * Joins the channel, does the operation, and dies by SIGKILL when it passes the point for the NTH time.
  * With the point "?" it lives, and prints each point that it passes.
  */
-#define UIPC_POINTS
-#include "member.h"
-
-#include <signal.h>
-
-static const char *wanted = "?";
-static int left;
-
-void uipc_point(const char *name) {
-    if (wanted[0] == '?')
-        puts(name);
-    else if (strcmp(name, wanted) == 0 && --left == 0)
-        kill(getpid(), SIGKILL);
-}
+#include "points.h"
 
 #define check(holds) must(holds, #holds)
 
@@ -114,15 +101,6 @@ static void look(void) {
     uipc_ring_look(&r.ring);
 }
 
-static void publish_and_read(void) {
-    join(&r, fd, UIPC_RECEIVER);
-    check(uipc_topic_subscribe(&r.ring, 0) == UIPC_OK);
-    send_one();
-    check(uipc_topic_next(&r.ring, &held) == UIPC_OK);
-    uipc_topic_take(&r.ring, &held);
-    uipc_topic_free(&r.ring, r.ring.cursor);
-}
-
 static int is(const char *operation, const char *name) { return strcmp(operation, name) == 0; }
 
 int main(int argc, char **argv) {
@@ -163,8 +141,6 @@ int main(int argc, char **argv) {
         close_all();
     else if (is(what, "hold"))
         die_with_both();
-    else if (is(what, "topic"))
-        publish_and_read();
     fflush(stdout);
     _exit(0);
 }

@@ -1,4 +1,4 @@
-/* A ring whose bytes are somebody's who wishes us ill: fuzz_ring SEED MUTATIONS [racing]
+/* A ring whose bytes are somebody's who wishes us ill: fuzz_ring KIND SEED MUTATIONS [racing]; KIND: queue or topic
  * Each mutation changes some bytes of the header or the ring, and then everything is done with it that can be. Nothing may
  * crash, hang, or touch a byte outside: there are unreadable pages around the mapping, and the sanitizers look on.
  * With `racing` a thread changes bytes all the time.
@@ -13,12 +13,18 @@ enum { CAPACITY = 4096 };
 
 static uint64_t state;
 static uint32_t stop;
-static struct member a, b;
+static struct member a, b, c; /* a sender, a receiver; a topic has a second subscriber, that may be overrun */
+static int is_topic;
 static long results[16];
 
 static uint64_t draw(uint64_t *from) { /* xorshift64 */
     *from ^= *from << 13, *from ^= *from >> 7, *from ^= *from << 17;
     return *from;
+}
+
+static uint64_t positions(void) {
+    const struct uipc_ring_file *file = a.ring.file;
+    return is_topic ? uipc_load64(&file->tally.oldest) : uipc_load64(&file->receivers.head);
 }
 
 static uint64_t nasty(uint64_t *from) {
@@ -30,7 +36,7 @@ static uint64_t nasty(uint64_t *from) {
     if (kind < 9)
         return (value % 6) | (value >> 20 & 0xFFFF) << 8 | (value >> 40 & 0x1FFF) << 32; /* the word of a record */
     if (kind < 12)
-        return a.ring.file->receivers.head + (value % 600 - 300) * 8; /* near the positions */
+        return positions() + (value % 600 - 300) * 8; /* near the positions */
     return value;
 }
 
@@ -38,10 +44,12 @@ static uint64_t nasty(uint64_t *from) {
 static void mutate(uint64_t *from) {
     char *file = (char *)a.ring.file;
     uint64_t kind = draw(from) % 10, value = nasty(from), at;
-    if (kind < 5)
+    if (kind < 2 && is_topic)
+        at = 512 + UIPC_RING_MEMBERS * 64 + draw(from) % (2 * 64 - 8); /* the subscribers' places */
+    else if (kind < 5)
         at = 64 + draw(from) % 448; /* not the facts: they were checked, and are not read again */
     else if (kind < 8)
-        at = UIPC_RING_HEADER + (a.ring.file->receivers.head + draw(from) % 40 * 16) % CAPACITY + draw(from) % 2 * 8;
+        at = UIPC_RING_HEADER + (positions() + draw(from) % 40 * 16) % CAPACITY + draw(from) % 2 * 8;
     else
         at = draw(from) % (UIPC_RING_HEADER + CAPACITY - 8);
     size_t size = draw(from) % 3 == 0 ? 1 : draw(from) % 2 ? 4 : 8;
@@ -100,6 +108,24 @@ static void receive(void) {
     uipc_queue_shut(&b.ring, taken);
 }
 
+static void read_as(struct uipc_ring *ring) {
+    struct uipc_message message;
+    int rc = UIPC_OK;
+    for (int i = 0; i < 3 && (rc = uipc_topic_next(ring, &message)) == UIPC_OK; i++) {
+        inside(ring, &message);
+        if (!uipc_topic_intact(ring, &message))
+            continue;
+        uipc_topic_take(ring, &message);
+        if (draw(&state) % 16 == 0)
+            uipc_topic_lose(ring);
+        uipc_topic_free(ring, draw(&state) % 4 ? ring->cursor : message.at);
+    }
+    noted(rc);
+    (void)uipc_topic_readable(ring), (void)uipc_ring_in_work(ring, 1);
+    if (draw(&state) % 32 == 0)
+        noted(uipc_topic_subscribe(ring, (int)ring->tells));
+}
+
 static void others(int fd) {
     struct member more;
     memset(&more, 0, sizeof more);
@@ -111,7 +137,7 @@ static void others(int fd) {
     uipc_ring_look(&more.ring);
     uipc_ring_leave(&more.ring);
     (void)uipc_ring_used(&more.ring);
-    (void)uipc_queue_readable(&a.ring), (void)uipc_queue_writable(&a.ring, 100);
+    (void)uipc_ring_is_ready(&b.ring, 1, 0), (void)uipc_queue_writable(&a.ring, 100);
 }
 
 static void *race(void *seed) {
@@ -143,12 +169,17 @@ static void facts(void) {
 }
 
 int main(int argc, char **argv) {
-    check(argc >= 3);
-    state = strtoull(argv[1], NULL, 10) * 2654435761u + 1;
-    long most = atol(argv[2]);
+    check(argc >= 4);
+    is_topic = strcmp(argv[1], "topic") == 0;
+    state = strtoull(argv[2], NULL, 10) * 2654435761u + 1;
+    long most = atol(argv[3]);
     pthread_t racer;
-    int fd = new_queue(CAPACITY, (uint32_t)(draw(&state) % 3)), racing = argc > 3;
-    join(&a, fd, UIPC_SENDER), join(&b, fd, UIPC_RECEIVER);
+    int fd = new_ring(is_topic ? UIPC_TOPIC : UIPC_QUEUE, CAPACITY, (uint32_t)(draw(&state) % 3)), racing = argc > 4;
+    join(&a, fd, UIPC_SENDER);
+    if (is_topic)
+        subscribe(&b, fd, 0), subscribe(&c, fd, 1);
+    else
+        join(&b, fd, UIPC_RECEIVER);
     char *fresh = malloc(UIPC_RING_HEADER + CAPACITY);
     memcpy(fresh, a.ring.file, UIPC_RING_HEADER + CAPACITY);
     if (racing)
@@ -161,7 +192,11 @@ int main(int argc, char **argv) {
         for (uint64_t i = 0, some = 1 + draw(&state) % 3; i < some; i++)
             mutate(&state);
         unlock();
-        send_some(), receive();
+        send_some();
+        if (is_topic)
+            read_as(&b.ring), read_as(&c.ring);
+        else
+            receive();
         if (n % 8 == 0) {
             unlock();
             others(fd);

@@ -74,6 +74,12 @@ def killed(run):
     return at
 
 
+def points_of(sources):
+    """The names of the points in these files of the ring."""
+    text = "".join(each.read_text() for each in (NATIVE / "ring").glob(sources))
+    return set(re.findall(r'UIPC_POINT\("([^"]+)"\)', text))
+
+
 def passed(done):
     """The points that it has passed, each as often as it was."""
     assert done.returncode == 0, done.stderr
@@ -181,15 +187,7 @@ def test_every_point_of_the_sources_is_passed_by_some_operation(run, killed, nam
             run(name, first) if where == "-" else killed(name, first, where)
             note(REPAIRS[first, where][0])
             queue.remove()
-    with channel.Topic.create(name, 4096) as topic:
-        note("topic")
-        topic.remove()
-    there = {
-        point
-        for source in (NATIVE / "ring").glob("*.[ch]")
-        for point in re.findall(r'UIPC_POINT\("([^"]+)"\)', source.read_text())
-    }
-    assert there <= passes
+    assert points_of("*.[ch]") - points_of("topic.c") <= passes
 
 
 @pytest.mark.parametrize("point", ["send-published", "send-unlocked", "bell-rung"])

@@ -17,6 +17,8 @@ from .conftest import path_of
 SANITIZED = ("-fsanitize=address,undefined", "-fno-sanitize-recover")
 HEADER = 16384
 FACTS = 64
+SUBSCRIBERS_AT = 512 + 124 * 64
+KINDS = ("queue", "topic")
 
 
 @pytest.fixture
@@ -26,8 +28,8 @@ def fuzz(with_ring, tmp_path):
     probe = ["cc", *SANITIZED, str(source), "-o", str(tmp_path / "empty")]
     flags = SANITIZED if subprocess.run(probe, capture_output=True, timeout=60).returncode == 0 else ()
 
-    def run(seed, mutations, *racing):
-        line = [with_ring("fuzz_ring", *flags), str(seed), str(mutations), *racing]
+    def run(kind, seed, mutations, *racing):
+        line = [with_ring("fuzz_ring", *flags), kind, str(seed), str(mutations), *racing]
         done = subprocess.run(line, capture_output=True, text=True, timeout=600)
         assert done.returncode == 0, done.stdout + done.stderr
         assert done.stdout.endswith("ok\n")
@@ -37,24 +39,26 @@ def fuzz(with_ring, tmp_path):
 
 
 @pytest.mark.parametrize("racing", [(), ("racing",)], ids=["still", "racing"])
-def test_5_000_mutations_in_c(fuzz, racing):
-    results = fuzz(1, 5000, *racing)
+@pytest.mark.parametrize("kind", KINDS)
+def test_5_000_mutations_in_c(fuzz, kind, racing):
+    results = fuzz(kind, 1, 5000, *racing)
     assert all(results[which] > 100 for which in (0, 1, 3))  # it worked, it was not now, it was damaged
 
 
 @pytest.mark.deep
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("racing", [(), ("racing",)], ids=["still", "racing"])
-def test_1_000_000_mutations_in_c(fuzz, racing):
+@pytest.mark.parametrize("kind", KINDS)
+def test_1_000_000_mutations_in_c(fuzz, kind, racing):
     for seed in range(4):
-        fuzz(100 + seed, 250_000, *racing)
+        fuzz(kind, 100 + seed, 250_000, *racing)
 
 
 USE = """
 import contextlib, sys
 from unixipc import LayoutError, channel
 
-name, turns = sys.argv[1], int(sys.argv[2])
+kind, name, turns = sys.argv[1], sys.argv[2], int(sys.argv[3])
 ERRORS = (LayoutError, OSError, EOFError, BufferError)  # TimeoutError is an OSError
 
 def use(sender, receiver, n):
@@ -68,31 +72,42 @@ def use(sender, receiver, n):
         receiver.receive(timeout=0)
     with contextlib.suppress(*ERRORS):
         receiver.receive_many(3, timeout=0)
-    with contextlib.suppress(*ERRORS), receiver.lease(timeout=0) as message:
-        message[-1:]
+    if kind == "queue":
+        with contextlib.suppress(*ERRORS), receiver.lease(timeout=0) as message:
+            message[-1:]
+    else:
+        receiver.lag, receiver.missed
+        for read in (casual.receive, casual.receive_many):
+            with contextlib.suppress(*ERRORS):
+                read(timeout=0)
     with contextlib.suppress(*ERRORS), receiver.peek(timeout=0) as view:
         bytes(view)
 
-queue = channel.Queue.open(name)
+made = (channel.Queue if kind == "queue" else channel.Topic).open(name)
 print("open", flush=True)
 for n in range(turns):
     if n % 50 == 0:
         try:
-            sender, receiver = queue.sender(), queue.receiver()
+            if kind == "queue":
+                sender, receiver, casual = made.sender(), made.receiver(), made
+            else:
+                sender, receiver, casual = made.publisher(), made.subscriber(), made.subscriber("tell")
         except ERRORS:
             continue
     use(sender, receiver, n)
     with contextlib.suppress(*ERRORS):
-        queue.stat()
+        made.stat()
     if n % 50 == 49:
         sender.close(); receiver.close()
+        if casual is not made:
+            casual.close()
 print("done")
 """
 
 
-def run_against(name, change, turns):
+def run_against(name, change, turns, kind="queue"):
     """Use the queue in a process of its own while `change(fd)` does its worst."""
-    line = [sys.executable, "-X", "faulthandler", "-c", textwrap.dedent(USE), name, str(turns)]
+    line = [sys.executable, "-X", "faulthandler", "-c", textwrap.dedent(USE), kind, name, str(turns)]
     fd = os.open(path_of(name), os.O_RDWR)
     try:
         with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as process:
@@ -111,7 +126,8 @@ def hostile(chance, capacity):
     """Writes near where it hurts. Words that name a living owner are taken away again: they are a lock, no damage."""
 
     def change(fd):
-        where = chance.choice([chance.randrange(FACTS, 512), chance.randrange(HEADER, HEADER + capacity)])
+        places = SUBSCRIBERS_AT + chance.randrange(128)
+        where = chance.choice([chance.randrange(FACTS, 512), places, chance.randrange(HEADER, HEADER + capacity)])
         value = chance.choice([0, 1, 255, 1 << 31, (1 << 64) - 1, chance.getrandbits(64)]).to_bytes(8, "little")
         os.pwrite(fd, value[: chance.choice([1, 4, 8])], where)
         os.pwrite(fd, bytes(4), FACTS)
@@ -123,6 +139,20 @@ def hostile(chance, capacity):
 @pytest.mark.parametrize("seed", range(2))
 def test_a_process_lives_with_bytes_that_change_under_it(queue, seed):
     run_against(queue.name, hostile(random.Random(seed), 4096), 300)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_process_lives_with_bytes_of_a_topic_that_change_under_it(name, seed):
+    with channel.Topic.create(name, 4096):
+        run_against(name, hostile(random.Random(seed), 4096), 200, "topic")
+
+
+@pytest.mark.deep
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("seed", range(10))
+def test_a_process_lives_with_bytes_of_a_topic_that_change_under_it_for_long(name, seed):
+    with channel.Topic.create(name, 4096):
+        run_against(name, hostile(random.Random(2000 + seed), 4096), 10_000, "topic")
 
 
 @pytest.mark.deep

@@ -17,7 +17,7 @@ LOST = r"assertion violated +\( !\(visible\[n\]\)\|\|received\[n\]\)"
     "options", ["EACH=2", "EACH=2 LEASE", "SENDERS=2 EACH=1 RESERVE", "PLACES=3 EACH=3 RECEIVERS=1"]
 )
 def test_nothing_is_lost_torn_or_received_twice(tmp_path, options):
-    prove(tmp_path, QUEUE, options, at_least_states=20_000)
+    prove(tmp_path, QUEUE, options, at_least_states=20_000, optimise="-O0")
 
 
 @pytest.mark.deep

@@ -34,16 +34,18 @@ static inline struct timespec at_ns(long long ns) {
     return (struct timespec){.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
 }
 
-/* A new queue in memory: its descriptor. */
-static inline int new_queue(uint64_t capacity, uint32_t how) {
+/* A new queue or topic in memory: its descriptor. */
+static inline int new_ring(uint32_t kind, uint64_t capacity, uint32_t how) {
     int fd = memfd_create("ring", MFD_CLOEXEC);
     must(fd >= 0 && ftruncate(fd, UIPC_RING_HEADER + (off_t)capacity) == 0, "memfd");
     void *header = mmap(NULL, UIPC_RING_HEADER, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     must(header != MAP_FAILED, "mmap of the header");
-    uipc_ring_format(header, UIPC_QUEUE, how, capacity, 42);
+    uipc_ring_format(header, kind, how, capacity, 42);
     munmap(header, UIPC_RING_HEADER);
     return fd;
 }
+
+static inline int new_queue(uint64_t capacity, uint32_t how) { return new_ring(UIPC_QUEUE, capacity, how); }
 
 /* The header, and the ring twice; unreadable pages on both sides. */
 static inline char *map_ring(int fd, uint64_t capacity) {
@@ -101,6 +103,14 @@ static inline void leave(struct member *member) {
     detach(member);
 }
 
+static inline void subscribe(struct member *member, int fd, int tells) {
+    int rc;
+    join(member, fd, UIPC_RECEIVER);
+    while ((rc = uipc_topic_subscribe(&member->ring, tells)) == UIPC_BUSY)
+        wait_for_lock(&member->ring);
+    must(rc == UIPC_OK, "subscribe");
+}
+
 /* After a try that gave `rc`: sleep until the next one may be worth it. */
 static inline void wait_after(struct uipc_ring *ring, int rc, int reading, size_t length) {
     struct uipc_ring_bell *bell = reading ? &ring->file->messages : &ring->file->space;
@@ -110,7 +120,7 @@ static inline void wait_after(struct uipc_ring *ring, int rc, int reading, size_
     }
     struct timespec deadline = at_ns(now_ns() + LOOK_NS);
     uint32_t seen = uipc_bell_prepare(bell);
-    if (!(reading ? uipc_queue_readable(ring) : uipc_queue_writable(ring, length)))
+    if (!uipc_ring_is_ready(ring, reading, length))
         if (uipc_futex_wait(&bell->word, seen, &deadline) == ETIMEDOUT)
             uipc_ring_look(ring);
 }

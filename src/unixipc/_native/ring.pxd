@@ -80,6 +80,7 @@ cdef extern from "ring/ring.h" nogil:
     int uipc_topic_next(uipc_ring *, uipc_message *)
     int uipc_topic_intact(const uipc_ring *, const uipc_message *)
     void uipc_topic_take(uipc_ring *, const uipc_message *)
+    void uipc_topic_lose(uipc_ring *)
     void uipc_topic_free(uipc_ring *, uint64_t)
     int uipc_topic_readable(const uipc_ring *)
     int uipc_ring_is_ready(const uipc_ring *, int, size_t)

@@ -8,7 +8,7 @@ from cpython.buffer cimport PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.exc cimport PyErr_CheckSignals
 from libc.errno cimport EACCES, EAGAIN, EIO, EMSGSIZE, ETIMEDOUT, EUSERS
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from unixipc._native.descriptor cimport Descriptor
@@ -27,6 +27,9 @@ cdef extern from "clock.h" nogil:
     timespec as_timespec "uipc_timespec"(int64_t)
     enum:
         INT_MAX
+
+cdef extern from "sched.h" nogil:
+    int sched_yield()
 
 cdef extern from "Python.h":
     object PyList_New(Py_ssize_t)
@@ -50,6 +53,7 @@ cdef int64_t SHORTEST_SPIN = 4000
 cdef int64_t PER_SPIN = 1 << 18        # bytes that are copied meanwhile, if memory is slow
 cdef int64_t PROBE = 150000           # long enough for who sleeps to wake up and answer
 cdef int64_t FIRST_REST = 10000000, LONGEST_REST = 320000000  # between two probes: 1.5 % of the time at most
+cdef int64_t LONGEST_WAY = 200000     # giving way: who comes back later than that would rather have slept
 cdef int64_t FIRST_SLEEP = 10000000   # as `_wait.FIRST_BEAT_NS`: Python's signal handlers do not wait longer
 cdef int64_t LOOK_NS = 500000000      # how often who waits looks for members that were killed
 cdef int64_t TURN_NS = 10000000       # one sleep for the lock of an end
@@ -67,6 +71,12 @@ def capacity_for(wanted):
     if not 1 <= wanted <= 1 << 40:
         raise ValueError(f"a ring has 1..{1 << 40} bytes, not {wanted}")
     return uipc_ring_capacity(wanted)
+
+
+cdef uint32_t behind(uint32_t published, uint32_t expected) noexcept:
+    """How many messages a subscriber has yet to take. A message is there before it is counted."""
+    cdef uint32_t lag = published - expected
+    return 0 if <int32_t>lag < 0 else lag
 
 
 cdef object damaged(uipc_ring *ring):
@@ -131,6 +141,7 @@ cdef class Member:
     cdef bint on_trial
     cdef uint32_t passed, passed_then  # messages, now and at the last wait
     cdef int64_t next_probe_ns, rest_ns  # without spinning: when to look longer again, and how long after that
+    cdef int64_t next_way_ns, way_rest_ns  # the same of giving way; 0: it has just helped
     cdef bint blocked          # the last try found the end locked by somebody who is not running
     cdef uint32_t forked       # cheap to look at: set in a child
     cdef object __weakref__
@@ -156,7 +167,7 @@ cdef class Member:
             self.size_of = None if self.encode_into is None else codec.size_of
         self.last_out = last_out
         self.may_spin = several_processors()
-        self.spin_ns, self.rest_ns = LONGEST_SPIN, FIRST_REST
+        self.spin_ns, self.rest_ns, self.way_rest_ns = LONGEST_SPIN, FIRST_REST, FIRST_REST
         self.open = True
 
     def _join(self, int role):
@@ -300,16 +311,18 @@ cdef class Member:
     cdef bint spin(self, bint reading, size_t length, object timeout) except -1:
         """Look whether it can be done now, for about as long as a wake-up would take: whether it can."""
         cdef int turn
-        if not self.may_spin:
-            return self.is_ready(reading, length)
-        self.keep_distance()
+        cdef int64_t now
+        if self.may_spin:
+            self.keep_distance()
         for turn in range(QUICK_LOOKS):
             if self.is_ready(reading, length):
-                if turn < CLOSE and not self.distance:
+                if turn < CLOSE and not self.distance and self.may_spin:
                     self.try_distance()
                 return True
-            if turn == 0 and self.spin_ns < SHORTEST_SPIN and now_ns() < self.next_probe_ns:
-                return False
+            if turn == 0 and (self.spin_ns < SHORTEST_SPIN or not self.may_spin):
+                now = now_ns()
+                if now < self.next_probe_ns or not self.may_spin:
+                    return now >= self.next_way_ns and self.give_way(reading, length, timeout, now)
             uipc_pause()
         if timeout is not None and timeout < 0.001:
             return False
@@ -370,6 +383,26 @@ cdef class Member:
         self.next_probe_ns = now + self.rest_ns
         return ready
 
+    cdef bint give_way(self, bint reading, size_t length, object timeout, int64_t begun) except -1:
+        """Let others have this processor for a moment: where both ends are on one, the other end is who runs then, and
+        nobody has to sleep and be woken. It adapts as spinning does. -- sched_yield(2)"""
+        cdef bint ready
+        cdef int64_t now
+        if timeout is not None and timeout < 0.001:
+            return False
+        self.users += 1
+        with nogil:
+            sched_yield()
+            ready = self.is_ready(reading, length)
+            now = now_ns()
+        self.leave()
+        if ready and now - begun < LONGEST_WAY:
+            self.next_way_ns, self.way_rest_ns = 0, FIRST_REST
+        else:
+            self.next_way_ns = now + self.way_rest_ns
+            self.way_rest_ns = min(LONGEST_REST, self.way_rest_ns * 2)
+        return ready
+
     cdef inline bint is_ready(self, bint reading, size_t length) noexcept nogil:
         return uipc_ring_is_ready(&self.ring, reading, length)
 
@@ -422,7 +455,8 @@ cdef class Member:
         self.wait_for_lock()
 
     cdef int look(self) except -1:
-        """Now and then: are all members alive? Whether we have looked."""
+        """Now and then: are all members alive? Whether we have looked. Also who never waits does so before it takes
+        "no room" for an answer: nobody else may be there to find out who was killed."""
         cdef int64_t now = now_ns()
         if now < self.next_look_ns:
             return False
@@ -476,7 +510,7 @@ cdef class Member:
         count = <uint32_t>self.ring.file.senders.count
         for slot in alive:
             place = &self.ring.file.member[UIPC_RECEIVER][slot]
-            found.append((place.pid, <uint32_t>(count - place.expected), place.missed, not place.tells))
+            found.append((place.pid, behind(count, place.expected), place.missed, not place.tells))
         return found
 
     cdef list places(self, int role, bint alive):
@@ -553,6 +587,8 @@ cdef class SenderCalls(Member):
         if n > QUICK:
             return self.put_large(what, n)
         rc = uipc_queue_send(&self.ring, what, n)
+        if rc == UIPC_NOT_NOW and self.look():
+            rc = uipc_queue_send(&self.ring, what, n)
         if rc == UIPC_OK:
             self.passed += 1
             return True
@@ -570,6 +606,8 @@ cdef class SenderCalls(Member):
         """Reserve, copy without any lock, commit."""
         cdef uipc_message message
         cdef int rc = uipc_queue_reserve(&self.ring, n, &message)
+        if rc == UIPC_NOT_NOW and self.look():
+            rc = uipc_queue_reserve(&self.ring, n, &message)
         if rc:
             return self.not_put(rc)
         self.begin_copy()
@@ -654,6 +692,8 @@ cdef class SenderCalls(Member):
                 i += 1
             uipc_queue_end(&self.ring, min(i - begun, INT_MAX))
             self.passed += i - begun
+        if rc == UIPC_NOT_NOW and self.look():
+            return self.put_many(batch, i)
         if rc:
             self.not_put(rc)
         return i
@@ -667,6 +707,8 @@ cdef class SenderCalls(Member):
         self.check_open()
         loan = Loan.__new__(Loan)
         rc = uipc_queue_reserve(&self.ring, length_bytes, &loan.message)
+        if rc == UIPC_NOT_NOW and self.look():
+            rc = uipc_queue_reserve(&self.ring, length_bytes, &loan.message)
         if rc:
             return None if not self.not_put(rc) else None
         loan.begin(self, False)
@@ -1019,6 +1061,7 @@ cdef class SubscriberCalls(Receiving):
     """One subscriber of a topic: it reads without a lock, as its position is its own."""
 
     cdef list lent  # positions of messages that are in use
+    cdef uint64_t freed  # what we have said last
 
     def _subscribe(self, bint tells):
         """From here on."""
@@ -1032,6 +1075,7 @@ cdef class SubscriberCalls(Receiving):
             self.wait_for_lock()
         if rc:
             raise self.refusal(rc)
+        self.freed = self.ring.cursor
 
     @property
     def missed(self):
@@ -1042,13 +1086,22 @@ cdef class SubscriberCalls(Receiving):
     def lag(self):
         """How many messages there are that it has not taken yet."""
         self.check_open()
-        return <uint32_t>(<uint32_t>self.ring.file.senders.count - self.ring.next_number)
+        return behind(<uint32_t>self.ring.file.senders.count, self.ring.next_number)
 
     cdef int free(self) except -1:
         """The publishers may write over what nobody of ours looks at any more."""
+        cdef uint64_t position
         if not self.ring.tells:
-            uipc_topic_free(&self.ring, min(self.lent) if self.lent else self.ring.cursor)
+            position = min(self.lent) if self.lent else self.ring.cursor
+            if position != self.freed:
+                self.freed = position
+                uipc_topic_free(&self.ring, position)
         return 0
+
+    cdef object not_taken(self, int rc):
+        if rc == UIPC_NOT_NOW:
+            self.free()  # we may have stepped over what came to nothing, and the publishers may need that place
+        return Receiving.not_taken(self, rc)
 
     cdef object take(self):
         cdef uipc_message message
@@ -1085,14 +1138,13 @@ cdef class SubscriberCalls(Receiving):
         with nogil:
             memcpy(into, message.bytes, message.length)
             intact = uipc_topic_intact(&self.ring, message)
+        if not intact:
+            uipc_topic_lose(&self.ring)
         self.lent.remove(at)
         if self.open:
             self.free()
         self.end_copy()
-        if intact:
-            return data
-        self.ring.missed += 1
-        return None
+        return data if intact else None
 
     cdef list take_many(self, Py_ssize_t most):
         cdef list batch = []

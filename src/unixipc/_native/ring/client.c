@@ -109,6 +109,16 @@ static int sleep_for(struct uipc_client *client, int result, int reading, size_t
     return 0;
 }
 
+/* Was somebody killed whose place, or reservation, is in our way? Now and then, also for who never waits. */
+static int has_looked(struct uipc_client *client) {
+    int64_t now = uipc_now_ns();
+    if (now < client->next_look_ns)
+        return 0;
+    client->next_look_ns = now + LOOK_NS;
+    uipc_ring_look(&client->ring);
+    return 1;
+}
+
 static int64_t end_of(int timeout_ms) { return timeout_ms < 0 ? -1 : uipc_now_ns() + timeout_ms * 1000000LL; }
 
 int uipc_client_send(struct uipc_client *client, const void *bytes, size_t length, int timeout_ms) {
@@ -117,6 +127,8 @@ int uipc_client_send(struct uipc_client *client, const void *bytes, size_t lengt
         int result = uipc_queue_send(&client->ring, bytes, length);
         if (result == UIPC_OK)
             return 0;
+        if (result == UIPC_NOT_NOW && has_looked(client))
+            continue;
         if (result == UIPC_NOT_NOW && client->ring.when_full == UIPC_REFUSE)
             return refuse(client, EAGAIN, "it is full");
         if (result != UIPC_NOT_NOW && result != UIPC_BUSY)
@@ -128,6 +140,8 @@ int uipc_client_send(struct uipc_client *client, const void *bytes, size_t lengt
 
 static int take_from_topic(struct uipc_ring *ring, void *into, size_t room, struct uipc_message *message) {
     int result = uipc_topic_next(ring, message);
+    if (result == UIPC_NOT_NOW && ring->cursor != ring->file->member[UIPC_RECEIVER][ring->slot].position)
+        uipc_topic_free(ring, ring->cursor); /* reservations that came to nothing lie behind us */
     if (result || message->length > room)
         return result;
     memcpy(into, message->bytes, message->length);
@@ -166,7 +180,7 @@ ssize_t uipc_client_receive(struct uipc_client *client, void *into, size_t room,
             return failed(client, result);
         if (over)
             return refuse(client, ENODATA, "all senders have left");
-        if (result == UIPC_NOT_NOW && (over = is_over(ring)))
+        if (result == UIPC_NOT_NOW && (has_looked(client) || (over = is_over(ring))))
             continue; /* something may have come just before the last one left */
         if (sleep_for(client, result, 1, 0, until_ns))
             return -1;

@@ -21,6 +21,7 @@ struct uipc_client {
     struct uipc_ring ring;
     void *memory;
     size_t memory_bytes;
+    int64_t next_look_ns; /* at who was killed */
     char why[160]; /* the last refusal, as a sentence */
 };
 

@@ -81,11 +81,13 @@ void uipc_queue_lease(struct uipc_ring *ring, const struct uipc_message *message
 void uipc_queue_shut(struct uipc_ring *ring, int consumed_any);
 int uipc_queue_finish(struct uipc_ring *ring, const struct uipc_message *message, int accept);
 
-/* Topic: publishing is sending. Subscribing, after join; next, then take; free what is before a position. */
+/* Topic: publishing is sending. Subscribing, after join; next, then take; free what is before a position. Also when there
+ * is nothing next: `cursor` may have gone over reservations that came to nothing, and the publishers wait for it. */
 int uipc_topic_subscribe(struct uipc_ring *ring, int tells);
 int uipc_topic_next(struct uipc_ring *ring, struct uipc_message *message);
 int uipc_topic_intact(const struct uipc_ring *ring, const struct uipc_message *message); /* after the copy */
 void uipc_topic_take(struct uipc_ring *ring, const struct uipc_message *message);
+void uipc_topic_lose(struct uipc_ring *ring); /* it was overrun behind `take`, while it was copied */
 void uipc_topic_free(struct uipc_ring *ring, uint64_t position);
 int uipc_topic_readable(const struct uipc_ring *ring);
 

@@ -48,6 +48,7 @@ int uipc_topic_room(struct uipc_ring *ring, uint64_t at, uint64_t size) {
     if (oldest != before) {
         uipc_store64(&ring->file->tally.oldest, oldest);
         uipc_fence_release(); /* SYNC oldest: who reads a byte of ours sees that it was overrun */
+        UIPC_POINT("topic-overran");
     }
     return UIPC_OK;
 }
@@ -75,8 +76,11 @@ int uipc_topic_subscribe(struct uipc_ring *ring, int tells) {
     ring->tells = tells;
     uipc_store64(&place->position, ring->cursor);
     uipc_store_relaxed(&place->expected, ring->next_number);
+    UIPC_POINT("subscribe-placed");
     uipc_store_release(&place->tells, tells); /* from here on it is waited for, or not */
+    UIPC_POINT("subscribe-told");
     uipc_ring_exit(ring, UIPC_SENDER);
+    UIPC_POINT("subscribe-unlocked");
     return UIPC_OK;
 }
 
@@ -102,6 +106,18 @@ static int describe(struct uipc_ring *ring, uint64_t word, struct uipc_message *
     return UIPC_OK;
 }
 
+/* Our position moves behind it. What lies between is gone: it was overrun. */
+static void move_behind(struct uipc_ring *ring, const struct uipc_message *message) {
+    struct uipc_ring_member *place = &ring->file->member[UIPC_RECEIVER][ring->slot];
+    uint32_t missed = message->sequence - ring->next_number;
+    ring->cursor = message->at + (uint64_t)message->units * UIPC_RING_UNIT;
+    ring->next_number = message->sequence + 1;
+    ring->missed += missed;
+    uipc_store_relaxed(&place->expected, ring->next_number);
+    if (missed)
+        uipc_store64(&place->missed, ring->missed);
+}
+
 int uipc_topic_next(struct uipc_ring *ring, struct uipc_message *message) {
     for (uint64_t most = ring->capacity / UIPC_RING_UNIT; most; most--) {
         if (ring->tells && overrun(ring, ring->cursor))
@@ -119,8 +135,8 @@ int uipc_topic_next(struct uipc_ring *ring, struct uipc_message *message) {
             return rc;
         if (state != UIPC_DONE)
             return UIPC_NOT_NOW;
-        ring->cursor += (uint64_t)message->units * UIPC_RING_UNIT;
-        ring->next_number = message->sequence + 1;
+        move_behind(ring, message); /* a reservation that came to nothing */
+        UIPC_POINT("topic-stepped");
     }
     return ring->tells ? UIPC_NOT_NOW : uipc_damaged(ring, "records without an end", ring->cursor, 0);
 }
@@ -132,20 +148,23 @@ int uipc_topic_intact(const struct uipc_ring *ring, const struct uipc_message *m
 
 void uipc_topic_take(struct uipc_ring *ring, const struct uipc_message *message) {
     struct uipc_ring_member *place = &ring->file->member[UIPC_RECEIVER][ring->slot];
-    uint32_t missed = message->sequence - ring->next_number;
-    ring->cursor = message->at + (uint64_t)message->units * UIPC_RING_UNIT;
-    ring->next_number = message->sequence + 1;
-    ring->missed += missed;
-    uipc_store_relaxed(&place->expected, ring->next_number);
+    move_behind(ring, message);
     uipc_store64(&place->count, place->count + 1);
-    if (missed)
-        uipc_store64(&place->missed, ring->missed);
+    UIPC_POINT("topic-taken");
+}
+
+void uipc_topic_lose(struct uipc_ring *ring) {
+    struct uipc_ring_member *place = &ring->file->member[UIPC_RECEIVER][ring->slot];
+    ring->missed++;
+    uipc_store64(&place->missed, ring->missed);
+    uipc_store64(&place->count, place->count - 1);
 }
 
 void uipc_topic_free(struct uipc_ring *ring, uint64_t position) {
     UIPC_POINT("topic-read");
     uipc_store64_release(&ring->file->member[UIPC_RECEIVER][ring->slot].position, position); /* SYNC cursor */
     uipc_fence_full(); /* SYNC bell: the position before the look at who sleeps */
+    UIPC_POINT("topic-freed");
     uipc_bell_answer(&ring->file->space, INT_MAX);
 }
 
@@ -162,6 +181,7 @@ int uipc_topic_free_records_of(struct uipc_ring *ring, int member) {
             break;
         if (uipc_state(word) == UIPC_RESERVED && uipc_member_of(word) == member) {
             uipc_store64_release(&record->word, UIPC_DONE | (word & ~0xFFull));
+            UIPC_POINT("topic-given-up");
             uipc_add64(&ring->file->tally.aborted, 1);
         }
         at += size;
