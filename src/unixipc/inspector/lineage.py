@@ -6,7 +6,7 @@ Read once, and only if somebody asks: most looks at the machine need none of it.
 from __future__ import annotations
 
 import os
-import time
+from time import CLOCK_BOOTTIME, CLOCK_REALTIME, clock_gettime
 
 from .._record import record
 
@@ -44,7 +44,7 @@ class Living:
     def witnesses(self) -> list[Witness]:
         """All of them but zombies, and but for this process."""
         if self._found is None:
-            booted_at = time.clock_gettime(time.CLOCK_REALTIME) - time.clock_gettime(time.CLOCK_BOOTTIME)
+            booted_at = clock_gettime(CLOCK_REALTIME) - clock_gettime(CLOCK_BOOTTIME)
             seen = (_witness(pid, booted_at) for pid in self._pids if pid != os.getpid())
             self._found = [each for each in seen if each is not None]
         return self._found
