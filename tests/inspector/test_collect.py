@@ -17,6 +17,7 @@ from contextlib import ExitStack, contextmanager, suppress
 import pytest
 
 from unixipc import Fifo, Killed, channel, fork, inspector, pipe, posix, sockets, sysv
+from unixipc.channel import _segment
 from unixipc.inspector import collecting, lineage, procfs, stale
 
 pytestmark = pytest.mark.usefixtures("own_ipc_namespace")
@@ -367,6 +368,23 @@ def test_N06_who_joins_between_keeps_the_channel():
         left = between(["channel"], lambda name: stay.enter_context(channel.Queue.temporary(name)), **OURS)
         assert (left.done, left.because) == ("left", "somebody uses it")
         assert os.path.exists(CHANNELS + left.orphan.id)
+
+
+def test_N06_who_has_opened_the_file_but_not_yet_locked_it_finds_it_gone(monkeypatch):
+    """He gets a new one, which others find, and not the old one that has no name any more."""
+    name = f"{NAME}-late"
+    killed(lambda: channel.Queue.temporary(name))
+    read_facts, rows = _segment._ring.read_facts, []
+
+    def late(*args):
+        monkeypatch.undo()
+        rows.extend(inspector.collect(["channel"], older_than_s=0, **OURS))
+        return read_facts(*args)
+
+    monkeypatch.setattr(_segment._ring, "read_facts", late)
+    with channel.Queue.temporary(name) as made:
+        assert [row.done for row in rows] == ["removed"]
+        assert os.path.samestat(os.stat(CHANNELS + name), os.fstat(made.fileno()))
 
 
 def test_N06_who_opens_between_keeps_the_file_and_its_name():

@@ -60,7 +60,8 @@ def gc(
     be found again by its key or name, goes with --likely. What is only "possible" never goes: `ipc rm` removes by name.
     What belongs to others is left to root. Each is looked at once more immediately before, and left if somebody came.
 
-    Exit status: 0 all of that was removed, or there was nothing; 1 the kernel refused a removal; 2 not understood.
+    Exit status: 0 all of that was removed, or there was nothing; 1 the kernel refused a removal, or you did; 2 not
+    understood.
     """  # noqa: D301
     from functools import partial
 

@@ -67,8 +67,8 @@ def collect(
     if unknown := sorted(set(kinds) - known):
         raise ValueError(f"{unknown[0]!r} is no kind; there are {', '.join(KINDS)}, and the families sysv and posix")
     done: list[Collected] = []
-    for orphan, row in found(snapshot(), folders):
-        if _is_meant(orphan, kinds, mine, matching):
+    for orphan, row in found(snapshot(), folders, kinds):
+        if _is_meant(orphan, mine, matching):
             reason = _why_left(orphan, row, likely, older_than_s)
             done.append(_dealt_with(orphan, row, reason, dry_run))
             if on_each is not None:
@@ -76,10 +76,9 @@ def collect(
     return done
 
 
-def _is_meant(orphan: Orphan, kinds: Collection[str], mine: bool, matching: str | None) -> bool:
-    of_kind = not kinds or orphan.kind in kinds or orphan.kind.partition("-")[0] in kinds
+def _is_meant(orphan: Orphan, mine: bool, matching: str | None) -> bool:
     by_name = matching is None or fnmatch.fnmatchcase(str(orphan.id), matching)
-    return of_kind and by_name and (not mine or orphan.owner_uid == os.geteuid())
+    return by_name and (not mine or orphan.owner_uid == os.geteuid())
 
 
 def _why_left(orphan: Orphan, row: Row, likely: bool, older_than_s: float) -> str:

@@ -21,7 +21,7 @@ from .procfs import has_ended, owner_of, shows_calls, snapshot, threads_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from typing import Literal, TypeAlias
 
     from .procfs import Snapshot
@@ -85,13 +85,25 @@ def orphans(folders: Sequence[str] | None = None) -> list[Orphan]:
     return [orphan for orphan, _row in found(snapshot(), folders)]
 
 
-def found(seen: Snapshot, folders: Sequence[str] | None = None) -> list[Found]:
-    """The same from a look that was taken already, each with the row that speaks against it."""
+def found(seen: Snapshot, folders: Sequence[str] | None = None, kinds: Collection[str] = ()) -> list[Found]:
+    """The same from a look that was taken already, each with the row that speaks against it; only of these kinds."""
     living = Living(seen.pids)
-    return [
-        *_queues(seen, living), *_sets(seen, living), *_segments(seen, living), *_posix(seen),
-        *_channels(seen), *_topics(seen), *_files(seen, folders),
-    ]  # fmt: skip
+    searches: dict[str, Callable[[], Iterator[Found]]] = {
+        "sysv-queue": lambda: _queues(seen, living),
+        "sysv-set": lambda: _sets(seen, living),
+        "sysv-segment": lambda: _segments(seen, living),
+        "posix-memory posix-semaphore posix-queue": lambda: _posix(seen),
+        "channel": lambda: _channels(seen),
+        "topic": lambda: _topics(seen),
+        "socket fifo": lambda: _files(seen, folders),
+    }
+    wanted = [search for said, search in searches.items() if any(is_of(kind, kinds) for kind in said.split())]
+    return [(orphan, row) for search in wanted for orphan, row in search() if is_of(orphan.kind, kinds)]
+
+
+def is_of(kind: str, kinds: Collection[str]) -> bool:
+    """Whether these kinds and families, or none for all, say this kind."""
+    return not kinds or kind in kinds or kind.partition("-")[0] in kinds
 
 
 def _queues(seen: Snapshot, living: Living) -> Iterator[Found]:
