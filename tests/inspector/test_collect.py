@@ -16,8 +16,7 @@ from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 
-from unixipc import Fifo, Killed, channel, fork, inspector, pipe, posix, sockets, sysv
-from unixipc.channel import _segment
+from unixipc import Fifo, Killed, channel, fork, inspector, map_file, pipe, posix, sockets, sysv
 from unixipc.inspector import collecting, lineage, procfs, stale
 
 pytestmark = pytest.mark.usefixtures("own_ipc_namespace")
@@ -370,21 +369,20 @@ def test_N06_who_joins_between_keeps_the_channel():
         assert os.path.exists(CHANNELS + left.orphan.id)
 
 
-def test_N06_who_has_opened_the_file_but_not_yet_locked_it_finds_it_gone(monkeypatch):
-    """He gets a new one, which others find, and not the old one that has no name any more."""
-    name = f"{NAME}-late"
-    killed(lambda: channel.Queue.temporary(name))
-    read_facts, rows = _segment._ring.read_facts, []
+def test_N06_a_program_that_takes_no_lock_keeps_the_channel_that_it_has_mapped():
+    """As programs in C do: no lock of a user, but it is there."""
+    for n in (1, 2):
+        killed(lambda n=n: channel.Queue.temporary(f"{NAME}-{n}"))
+    with ExitStack() as stay:
 
-    def late(*args):
-        monkeypatch.undo()
-        rows.extend(inspector.collect(["channel"], older_than_s=0, **OURS))
-        return read_facts(*args)
+        def map_it(name):
+            with open(CHANNELS + name, "rb") as file:
+                stay.enter_context(map_file(file))
 
-    monkeypatch.setattr(_segment._ring, "read_facts", late)
-    with channel.Queue.temporary(name) as made:
-        assert [row.done for row in rows] == ["removed"]
-        assert os.path.samestat(os.stat(CHANNELS + name), os.fstat(made.fileno()))
+        left = between(["channel"], map_it, **OURS)
+        assert (left.done, left.because[:19]) == ("left", "somebody has it ope")
+        assert collect(["channel"], **OURS) == {} and os.path.exists(CHANNELS + left.orphan.id)
+    assert [row.done for row in collect(["channel"], **OURS).values()] == ["removed"]
 
 
 def test_N06_who_opens_between_keeps_the_file_and_its_name():

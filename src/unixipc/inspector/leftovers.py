@@ -246,7 +246,9 @@ def _verdict(
 ) -> tuple[str, Certainty] | None:
     """Why nobody is left, if so. The locks of members and of users are the kernel's: they tell in any pid namespace."""
     if of.temporary:
-        return None if of.in_use else ("temporary, and the lock that each of its users has is held by nobody", "sure")
+        if of.in_use or of.used_by:
+            return None
+        return "temporary, and the lock that each of its users has is held by nobody", "sure"
     if of.used_by:
         return None
     alone = f"nobody has it open{_but_for(seen)}"

@@ -2,7 +2,7 @@
 
 Each kind has its own last look, under a lock or a lease wherever the kernel has one that newcomers meet:
 
-* a temporary channel: under the lock that every user of it must take
+* a temporary channel: under the lock that each user of it has, and under a lease
 * a file in /dev/shm: under a write lease, which the kernel gives only while nobody else, in any namespace, has it open
   or mapped, and which stops whoever opens it now
 * a socket's file: under the folder's lock, and once more after it has lost its name
@@ -107,27 +107,35 @@ def _is_as_seen(row: system_v.SegmentRow | system_v.QueueRow, now: sysv.MemorySt
 
 
 def _temporary(path: str, _row: ChannelRow | TopicRow) -> str | None:
-    """Under the lock that is each user's: who comes now finds it locked, and then gone. -- fcntl(2), F_OFD_SETLK"""
+    """Under the lock that is each user's: who comes now finds it locked, and then gone. -- fcntl(2), F_OFD_SETLK
+
+    Programs in C do not take that lock, but have it open.
+    """
     with Descriptor(os.open(path, OPENING), path) as file:
-        there = os.fstat(file.fileno())
-        _kind, _full, temporary, _capacity = _ring.read_facts(os.pread(file.fileno(), 64, 0), there.st_size)
+        size = os.fstat(file.fileno()).st_size
+        _kind, _full, temporary, _capacity = _ring.read_facts(os.pread(file.fileno(), 64, 0), size)
         if not temporary:
             return ANOTHER
         if not _ring.use(file.fileno(), 1):
             return "somebody uses it"
-        return _unname(path, (there.st_dev, there.st_ino), lambda _folder, _name: None)
+        return _under_a_lease(path, file)
 
 
 def _named(path: str, row: posix.MemoryRow | posix.SemaphoreRow | ChannelRow | TopicRow) -> str | None:
-    """Under a write lease: nobody has it open, and who opens it now waits, and is seen. -- fcntl(2), F_SETLEASE"""
     with Descriptor(os.open(path, OPENING), path) as file:
         there = os.fstat(file.fileno())
         if not stat.S_ISREG(there.st_mode) or there.st_uid != row.owner_uid or _differs(row, there):
             return ANOTHER
-        with closing(Lease(file, "write")) as lease:
-            if not lease.try_acquire():
-                return OPEN
-            return _unname(path, (there.st_dev, there.st_ino), lambda _folder, _name: OPEN if lease.breaking else None)
+        return _under_a_lease(path, file)
+
+
+def _under_a_lease(path: str, file: Descriptor) -> str | None:
+    """A write lease: nobody else has it open, and who opens it now waits, and is seen. -- fcntl(2), F_SETLEASE"""
+    there = os.fstat(file.fileno())
+    with closing(Lease(file, "write")) as lease:
+        if not lease.try_acquire():
+            return OPEN
+        return _unname(path, (there.st_dev, there.st_ino), lambda _folder, _name: OPEN if lease.breaking else None)
 
 
 def _differs(row: posix.MemoryRow | posix.SemaphoreRow | ChannelRow | TopicRow, there: os.stat_result) -> bool:
