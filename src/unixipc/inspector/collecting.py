@@ -90,7 +90,7 @@ def _why_left(orphan: Orphan, row: Row, likely: bool, older_than_s: float) -> st
     if os.geteuid() not in (0, orphan.owner_uid, getattr(row, "creator_uid", orphan.owner_uid)):
         return "it belongs to somebody else"
     age = older_than_s if orphan.used_at is None else clock_gettime(CLOCK_REALTIME) - orphan.used_at
-    if age < older_than_s:
+    if older_than_s and age < older_than_s:
         return f"used {max(age, 0):.0f} s ago"
     return ""
 

@@ -9,6 +9,7 @@ import os
 from time import CLOCK_BOOTTIME, CLOCK_REALTIME, clock_gettime
 
 from .._record import record
+from .procfs import has_ended
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +25,10 @@ SLACK_S = 2.0
 
 @record
 class Witness:
-    """A living process: its group and session, the users whose rights it has or may take back, when it began."""
+    """A living process: its group and session, the users whose rights it has or may take back, when it began.
+
+    Of one that may not be looked at nothing is known: no users.
+    """
 
     pid: int
     group: int
@@ -62,15 +66,18 @@ class Living:
         if not _sees_everybody():
             return False
         users = set(uids)
-        return not any(users.intersection(each.uids) and each.began_at < at + SLACK_S for each in self.witnesses)
+        return not any(
+            not each.uids or (users.intersection(each.uids) and each.began_at < at + SLACK_S) for each in self.witnesses
+        )
 
 
 def _sees_everybody() -> bool:
     try:
-        here = os.readlink("/proc/self/ns/pid") == FIRST_PID_NAMESPACE and os.readlink("/proc/self") == str(os.getpid())
+        with open("/proc/1/status"):  # not with hidepid, unless we are really root
+            here = os.readlink("/proc/self/ns/pid") == FIRST_PID_NAMESPACE
+        return here and os.readlink("/proc/self") == str(os.getpid()) and os.geteuid() == 0
     except OSError:
         return False
-    return here and os.geteuid() == 0
 
 
 def _witness(pid: int, booted_at: float) -> Witness | None:
@@ -78,9 +85,11 @@ def _witness(pid: int, booted_at: float) -> Witness | None:
         with open(f"/proc/{pid}/stat", "rb", buffering=0) as stat, open(f"/proc/{pid}/status", "rb") as status:
             facts = stat.readall().rpartition(b")")[2].split()  # a name may hold anything, but nothing follows its ")"
             uids = next(line.split()[1:] for line in status if line.startswith(b"Uid:"))
+    except PermissionError:
+        return Witness(pid, 0, 0, (), 0.0)
     except (OSError, StopIteration):  # it has ended
         return None
-    if facts[0] in b"ZX":
+    if facts[0] in b"ZX" and has_ended(pid):  # its first thread may end before the others
         return None
     began_at = booted_at + int(facts[19]) / os.sysconf("SC_CLK_TCK")
     return Witness(pid, int(facts[2]), int(facts[3]), tuple(map(int, uids)), began_at)
