@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import socket
 from contextlib import ExitStack
 
 import pytest
@@ -127,3 +128,45 @@ def test_N06_what_somebody_else_removed_is_gone():
     killed(segment), killed(segment)
     left = between(["sysv-segment"], lambda id: sysv.SharedMemory(id).remove())
     assert left.done == "left" and left.because.startswith("it is gone")
+
+
+@pytest.mark.parametrize("call", ["lstat", "unlink"])
+def test_N06_what_cannot_be_removed_after_all_has_its_name_back(tmp_path, monkeypatch, call):
+    """An error between the new name and the end, or Ctrl-C."""
+    killed(lambda: sockets.listen(str(tmp_path / "dead")))
+    real = getattr(os, call)
+
+    def interrupted(path, *, dir_fd=None):
+        if str(path).startswith(".uipc-gc-"):
+            monkeypatch.undo()
+            raise KeyboardInterrupt
+        return real(path, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, call, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        collect(["socket"], [str(tmp_path)])
+    assert os.listdir(tmp_path) == ["dead"]
+    assert [row.done for row in collect(["socket"], [str(tmp_path)]).values()] == ["removed"]
+
+
+def test_N06_a_name_that_is_taken_meanwhile_is_not_taken_back(tmp_path, monkeypatch):
+    """Two came at once: one put another file in its place before the look, one after it. Both live, one is renamed."""
+    killed(lambda: sockets.listen(str(tmp_path / "name")))
+    stay, real, steps = ExitStack(), os.rename, []
+
+    def raced(old, new, **options):
+        steps.append(new)
+        os.unlink(tmp_path / "name")
+        server = stay.enter_context(socket.socket(socket.AF_UNIX))  # no server of ours: it knows nothing of our lock
+        server.bind(str(tmp_path / "name"))
+        server.listen()
+        real(old, new, **options)
+        monkeypatch.undo()
+        (tmp_path / "name").write_text("new")
+
+    monkeypatch.setattr(os, "rename", raced)
+    with stay:
+        (row,) = collect(["socket"], [str(tmp_path)]).values()
+        assert row.because == f"another object has its name now; its name was taken meanwhile: it is {steps[0]} now"
+        assert (tmp_path / "name").read_text() == "new"
+        sockets.connect(str(tmp_path / steps[0])).close()

@@ -19,6 +19,7 @@ __all__ = ["Living", "Witness"]
 
 FIRST_PID_NAMESPACE = "pid:[4026531836]"
 """PROC_PID_INIT_INO: where every process of the machine has a pid."""
+NEVER = float("inf")
 SLACK_S = 2.0
 """Start times are ticks since boot, times of objects whole seconds of a clock that somebody may set."""
 
@@ -43,6 +44,8 @@ class Living:
     def __init__(self, pids: Iterable[int]) -> None:
         self._pids = pids
         self._found: list[Witness] | None = None
+        self._led: dict[int, int] = {}
+        self._oldest: dict[int, float] = {}
 
     @property
     def witnesses(self) -> list[Witness]:
@@ -51,24 +54,24 @@ class Living:
             booted_at = clock_gettime(CLOCK_REALTIME) - clock_gettime(CLOCK_BOOTTIME)
             seen = (_witness(pid, booted_at) for pid in self._pids if pid != os.getpid())
             self._found = [each for each in seen if each is not None]
+            for each in self._found:
+                self._led |= {each.group: each.pid, each.session: each.pid}
+                for uid in each.uids:
+                    self._oldest[uid] = min(each.began_at, self._oldest.get(uid, each.began_at))
         return self._found
 
     def relative_of(self, pids: Iterable[int]) -> int | None:
         """A living process in a group or session that one of these (ended) processes led: its family may go on."""
-        led = {pid for pid in pids if pid}
-        return next((each.pid for each in self.witnesses if each.group in led or each.session in led), None)
+        return next((self._led[pid] for pid in pids if self.witnesses and pid in self._led), None)
 
     def nobody_remembers(self, uids: Iterable[int], at: float) -> bool:
         """Whether no process of these users lives that is older than this moment: nobody (but root) can have used it.
 
         Only who sees every process of the machine can say so: root, in the first pid namespace, with its own /proc.
         """
-        if not _sees_everybody():
+        if not _sees_everybody() or not all(each.uids for each in self.witnesses):
             return False
-        users = set(uids)
-        return not any(
-            not each.uids or (users.intersection(each.uids) and each.began_at < at + SLACK_S) for each in self.witnesses
-        )
+        return all(self._oldest.get(uid, NEVER) > at + SLACK_S for uid in uids)
 
 
 def _sees_everybody() -> bool:
@@ -86,7 +89,7 @@ def _witness(pid: int, booted_at: float) -> Witness | None:
             facts = stat.readall().rpartition(b")")[2].split()  # a name may hold anything, but nothing follows its ")"
             uids = next(line.split()[1:] for line in status if line.startswith(b"Uid:"))
     except PermissionError:
-        return Witness(pid, 0, 0, (), 0.0)
+        return Witness(pid, pid, pid, (), 0.0)
     except (OSError, StopIteration):  # it has ended
         return None
     if facts[0] in b"ZX" and has_ended(pid):  # its first thread may end before the others

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 import stat
-from contextlib import closing
+from contextlib import closing, suppress
 
 from .. import sysv
 from .._fd import Descriptor
@@ -158,12 +158,17 @@ def _unname(path: str, which: tuple[int, int], last_look: Callable[[Descriptor, 
     folder, name = open_folder(path)
     with folder:
         hidden, at = f".uipc-gc-{os.urandom(6).hex()}", folder.fileno()
-        os.rename(name, hidden, src_dir_fd=at, dst_dir_fd=at)
-        found = os.lstat(hidden, dir_fd=at)
-        reason = ANOTHER if (found.st_dev, found.st_ino) != which else last_look(folder, hidden)
-        if reason is None:
-            os.unlink(hidden, dir_fd=at)
-            return None
+        try:
+            os.rename(name, hidden, src_dir_fd=at, dst_dir_fd=at)
+            found = os.lstat(hidden, dir_fd=at)
+            reason = ANOTHER if (found.st_dev, found.st_ino) != which else last_look(folder, hidden)
+            if reason is None:
+                os.unlink(hidden, dir_fd=at)
+                return None
+        except BaseException:
+            with suppress(FileNotFoundError):  # it was not renamed, or is removed
+                _give_back(at, hidden, name)
+            raise
         return reason + _give_back(at, hidden, name)
 
 
