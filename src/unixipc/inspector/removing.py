@@ -39,6 +39,7 @@ __all__ = ["remove_if_unchanged"]
 
 GONE = "it is gone: somebody else has removed it"
 USED = "it was used meanwhile"
+BOUND = "a socket is bound to it now"
 OPEN = "somebody has it open or mapped, or is just opening it"
 ANOTHER = "another object has its name now"
 LOCK_EX, LOCK_NB = 2, 4
@@ -150,7 +151,14 @@ def _socket(row: StaleFile) -> str | None:
     with folder:  # the lock goes with its descriptor
         if not flock_once(folder.fileno(), LOCK_EX | LOCK_NB, folder.name):
             return "somebody has locked its folder, to bind to a name there"
-        return _unname(row.id, row.which, lambda folder, name: USED if somebody_is_bound(folder, name) else None)
+        return _unname(row.id, row.which, _without_its_name)
+
+
+def _without_its_name(folder: Descriptor, hidden: str) -> str | None:
+    """A new file may have the old one's number."""
+    if not stat.S_ISSOCK(os.lstat(hidden, dir_fd=folder.fileno()).st_mode):
+        return ANOTHER
+    return BOUND if somebody_is_bound(folder, hidden) else None
 
 
 def _unname(path: str, which: tuple[int, int], last_look: Callable[[Descriptor, str], str | None]) -> str | None:
