@@ -12,6 +12,7 @@ import threading
 import pytest
 
 from unixipc import ClosedError, channel
+from unixipc._native import ring as _ring
 
 from .conftest import path_of
 
@@ -398,6 +399,20 @@ def test_after_the_last_one_was_killed_the_next_takes_a_temporary_queue(name, ch
     with channel.Queue.temporary(name) as queue, queue.receiver() as receiver:
         assert receiver.receive(timeout=WAIT) == b"left"
     assert not os.path.exists(path_of(name))
+
+
+def test_who_has_opened_a_temporary_queue_that_the_last_one_just_removes_gets_a_new_one(name, monkeypatch):
+    last, read_facts, calls = channel.Queue.temporary(name), _ring.read_facts, []
+
+    def late(*args):
+        calls.append(args)
+        if len(calls) == 2:  # first it tries to make one, then it opens what is there: no lock says so yet
+            last.close()
+        return read_facts(*args)
+
+    monkeypatch.setattr(_ring, "read_facts", late)
+    with channel.Queue.temporary(name) as queue:
+        assert last.closed and os.path.samestat(os.stat(path_of(name)), os.fstat(queue.fileno()))
 
 
 def test_pickling_a_queue_opens_it_over_there_and_members_are_not_picklable(queue, pair):

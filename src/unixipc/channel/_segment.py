@@ -82,7 +82,11 @@ class Channel(Descriptor):
             fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         except OSError as error:
             raise explained(error, "open(2)", path) from None
-        return cls._adopt(fd, name, codec)
+        made = cls._adopt(fd, name, codec)
+        if made._temporary and not os.fstat(fd).st_nlink:  # removed before our lock said that it is in use
+            made.close()
+            raise failure(errno.ENOENT, "open(2)", name, "the last one who used it has just removed it")
+        return made
 
     @classmethod
     def ensure(

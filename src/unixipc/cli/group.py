@@ -19,6 +19,7 @@ VERBS = {
     "completion": "Print the line that sets up tab completion for your shell.",
     "demo": "Run our twin of a program of Beej's Guide to Unix IPC.",
     "doctor": "Is this machine fit? Limits, shared memory, namespaces, the kernel: what needs attention, with the fix.",
+    "gc": "Remove what is provably ownerless, and say of each why; or only tell (--dry-run).",
     "ipcrm": "Remove System V objects, spelled as for ipcrm(1).",
     "ipcs": "List System V objects, spelled as for ipcs(1).",
     "lock": "Run a command while a file is locked, as flock(1) does; or tell who holds it.",

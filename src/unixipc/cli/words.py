@@ -1,6 +1,8 @@
-"""The types of words on the command line: addresses, sizes, modes, numbers; each with its error and its completion."""
+"""The types of words on the command line: addresses, sizes, modes, durations, numbers; with errors and completion."""
 
 from __future__ import annotations
+
+import re
 
 import click
 
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+SECONDS_IN = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 class Url(click.ParamType[Address]):
@@ -72,6 +75,21 @@ class Mode(click.ParamType[int]):
         if not 0 <= mode <= 0o777:
             self.fail(f"{value!r} are no permissions: write them in octal, such as 600 or 0660", param, ctx)
         return mode
+
+
+class Duration(click.ParamType[float]):
+    """Seconds; or minutes, hours, days with m, h or d behind the number."""
+
+    name = "DURATION"
+
+    def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read it."""
+        if not isinstance(value, str):
+            return value
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", value)
+        if found is None:
+            self.fail(f"{value!r} is no duration: write 90, 90s, 10m, 1h or 2d", param, ctx)
+        return float(found[1]) * SECONDS_IN[found[2]]
 
 
 class Number(click.ParamType[int]):

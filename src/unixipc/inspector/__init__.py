@@ -10,12 +10,13 @@
 >>> reader.close(); writer.close()
 
 `ls`: every object, a row each; `who`: who has to do with one; `why`: what a process waits for, and who could end that,
-circles too; `graph`: all of it; `orphans`, `limits`, `holders`.
+circles too; `graph`: all of it; `orphans`, and `collect`, which removes the sure ones; `limits`, `holders`.
 
 The processes of other users can be looked into by root alone. What that hides is said: `Graph.hidden`, `Why.hidden`.
 """
 
 from .asking import who
+from .collecting import Collected, collect
 from .connections import Graph, Why, graph, why
 from .cycles import Cycle
 from .edges import Edge
@@ -31,6 +32,7 @@ from .waits import Wait
 
 __all__ = [
     "KINDS",
+    "Collected",
     "Cycle",
     "Edge",
     "End",
@@ -42,6 +44,7 @@ __all__ = [
     "Orphan",
     "Wait",
     "Why",
+    "collect",
     "examine",
     "graph",
     "holders",

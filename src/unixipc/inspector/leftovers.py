@@ -2,7 +2,8 @@
 
 The kernel does not know whose an object is: it lives until somebody removes it, and anybody who has its key, id or name
 may come back to it. What it does keep are traces of use: who has it open, mapped or attached, who waits in it, which
-process was the last to send, receive, attach or change, which locks are held. `orphans` weighs them and says which.
+process was the last to send, receive, attach or change, which locks are held. `orphans` weighs them and says which;
+`collect` removes by that.
 """
 
 from __future__ import annotations
@@ -12,33 +13,46 @@ from contextlib import suppress
 
 from .. import sysv
 from .._record import record
-from . import channels, posix, system_v
+from . import channels, posix, stale, system_v
 from .calls import QUEUE_CALLS
+from .families import family_of
+from .lineage import Living
 from .procfs import has_ended, owner_of, shows_calls, snapshot, threads_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import Literal
+    from collections.abc import Callable, Collection, Iterator, Sequence
+    from typing import Literal, TypeAlias
 
     from .procfs import Snapshot
 
     Certainty = Literal["sure", "likely", "possible"]
+    Row: TypeAlias = (
+        system_v.QueueRow | system_v.SetRow | system_v.SegmentRow | posix.MemoryRow | posix.SemaphoreRow |
+        posix.QueueRow | channels.ChannelRow | channels.TopicRow | stale.StaleFile
+    )  # fmt: skip
+    Found: TypeAlias = tuple["Orphan", Row]
 
 __all__ = ["Orphan", "orphans"]
 
+POSSIBLE: tuple[str, Certainty] = ("", "possible")
 LOOKS = 20
 """How often to look at a thread that runs: who waits leaves the call now and then, for a moment, and comes back."""
 
 
 @record
 class Orphan:
-    """An object without a user that is known: `kind` and `id` as in `ls`, and why we think so.
+    """An object without a user that is known: `kind` and `id` as in `ls` (of a file: its path), and why we think so.
 
-    `certainty`: "sure": nobody uses it, and everybody who is known to have used it has ended (segments), or its own
-    protocol says that nobody is left (channels, by the kernel's locks). "likely": every process in the traces has
-    ended, and nobody is seen to use it. "possible": a part of that could not be seen, or a process in the traces lives
-    and has only let go of it, or there are no traces but that nobody has it open. `sure` is whether it is "sure".
+    `certainty`: "sure": nobody uses it, and nobody can come back for it: everybody who is known to have used it has
+    ended, and it has no key or name that others could find it by; or the kernel itself says that nobody is left (the
+    locks of a temporary channel, the file of a dead socket). "likely": nobody uses it, and everybody in the traces has
+    ended, but it could be found again by its key or name, or somebody whom the kernel did not note could know its id.
+    "possible": a part of that could not be seen, or a process in the traces lives and has only let go of it, or there
+    are no traces but that nobody has it open. `sure` is whether it is "sure".
+
+    `used_at`: the last use that the kernel noted, in seconds since 1970; None where it notes none. `size_bytes`: what
+    removing it gives back.
     """
 
     kind: str
@@ -47,6 +61,8 @@ class Orphan:
     owner_uid: int
     why: str
     certainty: Certainty
+    used_at: int | None = None
+    size_bytes: int = 0
 
     @property
     def sure(self) -> bool:
@@ -54,37 +70,69 @@ class Orphan:
         return self.certainty == "sure"
 
 
-def orphans() -> list[Orphan]:
-    """Everything that nobody seems to use: System V and POSIX objects, channels and topics. -- sysvipc(7), proc(5)
+def orphans(folders: Sequence[str] | None = None) -> list[Orphan]:
+    """Everything that nobody seems to use: System V and POSIX objects, channels, stale files. -- sysvipc(7), proc(5)
 
     A queue: its last sender and last receiver have ended, and nobody is seen to wait in it. A set: the last process
     that changed each semaphore has ended, and nobody waits. A segment: nobody has it attached. What was never used, or
     was used from another pid namespace, tells nothing, so it is not listed; nor is a set that we may not read. A name
-    in /dev/shm or of a POSIX queue: nobody has it open or mapped. A channel: its members are gone.
+    in /dev/shm or of a POSIX queue: nobody has it open or mapped. A channel: its members are gone. A socket's file: no
+    socket is bound to it; a FIFO: nobody has it open. These files are looked for in `folders`, by default /run, /tmp
+    and others where they usually are.
 
     It is a snapshot, and no proof for tomorrow: see `Orphan`. A pid that was given to a new process looks alive.
     """
-    seen = snapshot()
-    return [*_queues(seen), *_sets(seen), *_segments(seen), *_posix(seen), *_channels(seen), *_topics(seen)]
+    return [orphan for orphan, _row in found(snapshot(), folders)]
 
 
-def _queues(seen: Snapshot) -> Iterator[Orphan]:
-    found = system_v.queue_rows(seen)
-    if not found:
+def found(seen: Snapshot, folders: Sequence[str] | None = None, kinds: Collection[str] = ()) -> list[Found]:
+    """The same from a look that was taken already, each with the row that speaks against it; only of these kinds."""
+    living = Living(seen.pids)
+    searches: dict[str, Callable[[], Iterator[Found]]] = {
+        "sysv-queue": lambda: _queues(seen, living),
+        "sysv-set": lambda: _sets(seen, living),
+        "sysv-segment": lambda: _segments(seen, living),
+        "posix-memory posix-semaphore posix-queue": lambda: _posix(seen),
+        "channel": lambda: _channels(seen),
+        "topic": lambda: _topics(seen),
+        "socket fifo": lambda: _files(seen, folders),
+    }
+    wanted = [search for said, search in searches.items() if any(is_of(kind, kinds) for kind in said.split())]
+    return [(orphan, row) for search in wanted for orphan, row in search() if is_of(orphan.kind, kinds)]
+
+
+def is_of(kind: str, kinds: Collection[str]) -> bool:
+    """Whether these kinds and families, or none for all, say this kind."""
+    return not kinds or kind in kinds or kind.partition("-")[0] in kinds
+
+
+def _queues(seen: Snapshot, living: Living) -> Iterator[Found]:
+    rows = system_v.queue_rows(seen)
+    if not rows:
         return
-    waited_in, unseen_uids, running = _queues_waited_in(seen)
-    for queue in found:
+    waited_in, unseen_uids, running_uids = _queues_waited_in(seen)
+    for queue in rows:
         users = [(queue.sent_at, queue.last_sender_pid), (queue.received_at, queue.last_receiver_pid)]
         known = [pid for at, pid in users if at is not None]
         if not known or queue.id in waited_in or not all(map(has_ended, known)):
             continue
         unseen = unseen_uids is None or any(_lets_in(queue, uid) for uid in unseen_uids)
+        running = any(_lets_in(queue, uid) for uid in running_uids)
         doubt = ", nobody is seen to wait"
         if unseen:
             doubt = "; a process that may not be looked at could wait in it"
         elif running:
             doubt += "; a process that runs at this moment could be about to"
-        yield _orphan(queue, _why_queue(queue) + doubt, "possible" if unseen or running else "likely")
+        used_at = max(at or 0 for at in (queue.sent_at, queue.received_at, queue.changed_at))
+        more, certainty = POSSIBLE if unseen or running else _unless_forgotten(queue, used_at, living)
+        yield _orphan(queue, _why_queue(queue) + doubt + more, certainty, used_at, queue.used_bytes), queue
+
+
+def _unless_forgotten(row: system_v.QueueRow | system_v.SetRow, used_at: int, living: Living) -> tuple[str, Certainty]:
+    """The kernel notes its last users only: earlier ones may live, unless nobody lives who could have been one."""
+    if row.key or row.mode & 0o077 or not living.nobody_remembers((row.owner_uid, row.creator_uid), used_at):
+        return "", "likely"
+    return "; it has no key, and no process of its owner is as old as its last use", "sure"
 
 
 def _lets_in(queue: system_v.QueueRow, uid: int) -> bool:
@@ -99,7 +147,7 @@ def _why_queue(queue: system_v.QueueRow) -> str:
     return f"{sender}, {receiver}; {queue.messages} messages in it"
 
 
-def _sets(seen: Snapshot) -> Iterator[Orphan]:
+def _sets(seen: Snapshot, living: Living) -> Iterator[Found]:
     for each in system_v.set_rows(seen):
         semaphores = each.semaphores or ()
         waiting = sum(semaphore.waiters + semaphore.zero_waiters for semaphore in semaphores)
@@ -107,10 +155,12 @@ def _sets(seen: Snapshot) -> Iterator[Orphan]:
         known = sorted(pids - {0})
         if known and not waiting and all(map(has_ended, known)):
             why = f"last changed by {', '.join(map(str, known))}: ended; nobody waits"
-            yield _orphan(each, why, "possible" if 0 in pids else "likely")
+            used_at = max(each.operated_at or 0, each.changed_at)
+            more, certainty = POSSIBLE if 0 in pids else _unless_forgotten(each, used_at, living)
+            yield _orphan(each, why + more, certainty, used_at), each
 
 
-def _segments(seen: Snapshot) -> Iterator[Orphan]:
+def _segments(seen: Snapshot, living: Living) -> Iterator[Found]:
     for segment in system_v.segment_rows(seen):
         if segment.attached:
             continue
@@ -119,7 +169,19 @@ def _segments(seen: Snapshot) -> Iterator[Orphan]:
             del users["last user"]
         fates = "".join(f", {_fate(who, pid)}" for who, pid in users.items())
         gone = all(map(has_ended, users.values()))
-        yield _orphan(segment, f"nobody has it attached{fates}", "sure" if gone else "possible")
+        more, certainty = _come_back(segment, list(users.values()), living) if gone else POSSIBLE
+        used_at = max(at or 0 for at in (segment.attached_at, segment.detached_at, segment.changed_at))
+        why = f"nobody has it attached{fates}{more}"
+        yield _orphan(segment, why, certainty, used_at, segment.size_bytes), segment
+
+
+def _come_back(segment: system_v.SegmentRow, users: list[int], living: Living) -> tuple[str, Certainty]:
+    """Whether somebody could, now that its users are gone: by its key; or by its id, told by one of them."""
+    if segment.key:
+        return "; it has a key, by which others may come back to it", "likely"
+    if relative := living.relative_of(users):
+        return f"; it has no key, but process {relative} of their group or session lives", "likely"
+    return "; it has no key that others could find it by", "sure"
 
 
 def _fate(who: str, pid: int) -> str:
@@ -128,32 +190,55 @@ def _fate(who: str, pid: int) -> str:
     return f"{who} {pid} {'has ended' if has_ended(pid) else 'lives'}"
 
 
-def _posix(seen: Snapshot) -> Iterator[Orphan]:
+def _posix(seen: Snapshot) -> Iterator[Found]:
     """A name alone proves nothing: whoever made it may mean to come back."""
-    rows: list[posix.MemoryRow | posix.SemaphoreRow | posix.QueueRow] = [
-        *posix.memory_rows(seen), *posix.semaphore_rows(seen), *posix.queue_rows(seen)
-    ]  # fmt: skip
-    for each in rows:
+    named: list[posix.MemoryRow | posix.SemaphoreRow] = [*posix.memory_rows(seen), *posix.semaphore_rows(seen)]
+    in_use = {_clan(row) for row in named if row.used_by}
+    for each in named:
         if not each.used_by:
-            yield _orphan(each, f"nobody has it open{_but_for(seen)}", "possible")
+            more, certainty = _family_says(each, _clan(each) in in_use, bool(seen.hidden))
+            size, at = (each.allocated_bytes, each.changed_at) if isinstance(each, posix.MemoryRow) else (0, None)
+            yield _orphan(each, f"nobody has it open{_but_for(seen)}{more}", certainty, at, size), each
+    for queue in posix.queue_rows(seen):
+        if not queue.used_by:
+            yield _orphan(queue, f"nobody has it open{_but_for(seen)}", "possible"), queue
+
+
+def _clan(row: posix.MemoryRow | posix.SemaphoreRow) -> tuple[str, str, int] | None:
+    """Objects of one user that one well-known program made."""
+    known = family_of(row.kind, row.id)
+    return known and (row.kind, known[0].maker, row.owner_uid)
+
+
+def _family_says(row: posix.MemoryRow | posix.SemaphoreRow, in_use: bool, hidden: bool) -> tuple[str, Certainty]:
+    """What its name tells, if a well-known program gives such names."""
+    known = family_of(row.kind, row.id)
+    if known is None:
+        return "", "possible"
+    (family, pid), by = known, f"; by its name {known[0].maker} made it"
+    if pid and not has_ended(pid):
+        return f"{by}, in process {pid}, which lives", "possible"
+    if family.comes_back and in_use:
+        return f"{by}, which runs and may come back to it", "possible"
+    return f"{by}{f', in process {pid}, which has ended' if pid else ''}", "possible" if hidden else "likely"
 
 
 def _but_for(seen: Snapshot) -> str:
     return f" ({len(seen.hidden)} processes may not be looked into)" if seen.hidden else ""
 
 
-def _channels(seen: Snapshot) -> Iterator[Orphan]:
+def _channels(seen: Snapshot) -> Iterator[Found]:
     for each in channels.channel_rows(seen):
         if each.capacity_bytes is None or each.senders or each.receivers:
             continue
         if verdict := _verdict(seen, each, each.depth or 0, each.sent):
-            yield _orphan(each, *verdict)
+            yield _orphan(each, *verdict, None, each.capacity_bytes), each
 
 
-def _topics(seen: Snapshot) -> Iterator[Orphan]:
+def _topics(seen: Snapshot) -> Iterator[Found]:
     for each in channels.topic_rows(seen):
         if not each.publishers and not each.subscribers and (verdict := _verdict(seen, each, 0, each.published)):
-            yield _orphan(each, *verdict)
+            yield _orphan(each, *verdict, None, each.capacity_bytes or 0), each
 
 
 def _verdict(
@@ -161,7 +246,9 @@ def _verdict(
 ) -> tuple[str, Certainty] | None:
     """Why nobody is left, if so. The locks of members and of users are the kernel's: they tell in any pid namespace."""
     if of.temporary:
-        return None if of.in_use else ("temporary, and the lock that each of its users has is held by nobody", "sure")
+        if of.in_use or of.used_by:
+            return None
+        return "temporary, and the lock that each of its users has is held by nobody", "sure"
     if of.used_by:
         return None
     alone = f"nobody has it open{_but_for(seen)}"
@@ -169,47 +256,50 @@ def _verdict(
         what = f"{depth} messages in it" if ever else "it was never used"
         return f"no member is alive; {alone}; {what}", "possible"
     died = f"members {', '.join(map(str, of.dead))} ended without leaving; no member is alive"
-    if depth:
-        return f"{died}; {alone}; {depth} messages in it", "likely"
-    return f"{died}; {alone}; nothing is in it", "likely" if _hides_a_user(seen, of) else "sure"
+    what = f"{depth} messages in it" if depth else "nothing is in it"
+    return f"{died}; {alone}; {what}; others may come back to its name", "likely"
 
 
-def _hides_a_user(seen: Snapshot, of: channels.ChannelRow | channels.TopicRow) -> bool:
-    """Whether a process that may not be looked into is allowed to have it open."""
-    return any(_lets_in_file(of, pid) for pid in seen.hidden)
+def _files(seen: Snapshot, folders: Sequence[str] | None) -> Iterator[Found]:
+    for each in stale.stale_files(seen, folders):
+        if each.kind == "fifo":
+            yield _orphan(each, f"nobody has it open{_but_for(seen)}", "possible", each.changed_at), each
+        elif each.proven:
+            why = "no socket is bound to this file in any namespace, and none can be again"
+            yield _orphan(each, why, "sure", each.changed_at), each
+        else:
+            why = "no socket of this machine is bound to this file; on this file system it could be another's"
+            yield _orphan(each, why, "possible", each.changed_at), each
 
 
-def _lets_in_file(of: channels.ChannelRow | channels.TopicRow, pid: int) -> bool:
-    try:
-        return bool(of.mode & 0o077) or owner_of(pid) in (0, of.owner_uid)
-    except OSError:  # it has ended
-        return False
+def _orphan(row: Row, why: str, certainty: Certainty, used_at: int | None = None, size_bytes: int = 0) -> Orphan:
+    return Orphan(row.kind, row.id, getattr(row, "key", None), row.owner_uid, why, certainty, used_at, size_bytes)
 
 
-def _orphan(
-    row: system_v.QueueRow | system_v.SetRow | system_v.SegmentRow | posix.MemoryRow | posix.SemaphoreRow
-    | posix.QueueRow | channels.ChannelRow | channels.TopicRow, why: str, certainty: Certainty
-) -> Orphan:  # fmt: skip
-    return Orphan(row.kind, row.id, getattr(row, "key", None), row.owner_uid, why, certainty)
-
-
-def _queues_waited_in(seen: Snapshot) -> tuple[set[int], set[int] | None, bool]:
+def _queues_waited_in(seen: Snapshot) -> tuple[set[int], set[int] | None, set[int]]:
     """The ids of queues that somebody sleeps in; whose processes we could not look at (None: nobody's). -- proc(5)
 
-    And whether somebody ran at every look: he may have left the call for a moment, and wait for a processor.
+    And whose ran at every look: they may have left the call for a moment, and wait for a processor. Processes of other
+    IPC namespaces have other queues.
     """
     calls = QUEUE_CALLS.get(os.uname().machine)
     if calls is None or not shows_calls():
-        return set(), None, False
+        return set(), None, set()
     waited_in: set[int] = set()
     unseen: set[int] = set()
-    running = list(seen.pids)
+    running = [pid for pid in seen.pids if seen.shares_ipc_namespace(pid)]
     for _ in range(LOOKS):
         running = [pid for pid in running if _runs(pid, calls, waited_in, unseen)]
         if not running:
             break
         os.sched_yield()
-    return waited_in, unseen, bool(running)
+    return waited_in, unseen, set(_owners(running))
+
+
+def _owners(pids: list[int]) -> Iterator[int]:
+    for pid in pids:
+        with suppress(OSError):  # it has ended
+            yield owner_of(pid)
 
 
 def _runs(pid: int, calls: frozenset[int], waited_in: set[int], unseen: set[int]) -> bool:

@@ -19,6 +19,7 @@ __all__ = [
     "limits",
     "queue_rows",
     "segment_rows",
+    "semaphores_of",
     "set_rows",
 ]
 
@@ -119,14 +120,15 @@ def set_rows(_seen: Snapshot) -> list[SetRow]:
     """Every semaphore set of this IPC namespace. -- semctl(2), SEM_STAT_ANY"""
     return [
         SetRow(
-            "sysv-set", each.id, *_permissions(each.permissions), each.semaphores, _semaphores(each.id),
+            "sysv-set", each.id, *_permissions(each.permissions), each.semaphores, semaphores_of(each.id),
             each.operated_at, each.changed_at,
         )
         for each in sysv.semaphore_sets()
     ]  # fmt: skip
 
 
-def _semaphores(number: int) -> tuple[SemaphoreRow, ...] | None:
+def semaphores_of(number: int) -> tuple[SemaphoreRow, ...] | None:
+    """Each semaphore of the set with this id; None where we may not read it. -- semctl(2)"""
     try:
         return tuple(
             SemaphoreRow(each.index, each.value, each.last_pid, each.waiters, each.zero_waiters)
