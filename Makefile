@@ -3,6 +3,7 @@
 #   make lint | deep | bench | docs | dev | dist | clean
 PYTHON ?= python3
 VENV   ?= .venv
+WORKERS ?= 0
 BIN    := $(VENV)/bin
 RUN    := PATH="$(CURDIR)/$(BIN):$$PATH"
 SOURCES := pyproject.toml meson.build LICENSE $(shell find src examples -type f -not -name '*.pyc')
@@ -12,9 +13,9 @@ SOURCES := pyproject.toml meson.build LICENSE $(shell find src examples -type f 
 tour: $(VENV)/installed
 	$(BIN)/ipc tour $(PATHS)
 
-# A process a processor, each with System V objects and a /dev/shm of its own (tests/conftest.py); ARGS=-n0 for one.
+# WORKERS=auto: a process a processor, each with System V objects and a /dev/shm of its own (tests/conftest.py).
 test: $(VENV)/installed
-	$(RUN) $(BIN)/python -m pytest -m "not deep" -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(RUN) $(BIN)/python -m pytest -m "not deep" -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/installed $(VENV)/group-lint
 	$(BIN)/ruff check src tests bench examples tools
