@@ -176,7 +176,7 @@ def _verdict(
 
 def _hides_a_user(seen: Snapshot, of: channels.ChannelRow | channels.TopicRow) -> bool:
     """Whether a process that may not be looked into is allowed to have it open."""
-    return any(_lets_in_file(of, pid) for pid in seen.hidden)
+    return seen.hides_processes or any(_lets_in_file(of, pid) for pid in seen.hidden)
 
 
 def _lets_in_file(of: channels.ChannelRow | channels.TopicRow, pid: int) -> bool:
