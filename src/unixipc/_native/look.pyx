@@ -1,9 +1,9 @@
 # cython: language_level=3
 """Looking at other processes' files, without asking the file systems that they are on: those may be dead. -- statx(2)"""
 
-from libc.errno cimport ENOENT, ENOMEM, ENOTTY, ESRCH, errno
+from libc.errno cimport EAGAIN, ENOENT, ENOMEM, ESRCH, errno
 from libc.stdint cimport uint32_t, uint64_t
-from libc.stdlib cimport atoi, free, realloc, strtoull
+from libc.stdlib cimport atoi, strtoull
 from libc.string cimport memcmp, memcpy, memset, strlen
 
 import os
@@ -104,6 +104,8 @@ cdef extern from "<linux/stat.h>" nogil:
 
 cdef extern from "Python.h":
     object PyUnicode_DecodeFSDefaultAndSize(const char *, Py_ssize_t)
+    void *PyMem_RawRealloc(void *, size_t) nogil
+    void PyMem_RawFree(void *) nogil
 
 cdef struct Found:
     int number
@@ -118,6 +120,7 @@ cdef struct Arena:
 
 cdef enum:
     FIRST_ROOM = 1 << 16
+    LOOKS = 20  # a rename anywhere at this moment makes the kernel give up its quick walk
 
 
 cdef Found *added(Arena *arena, const char *link, int length) noexcept nogil:
@@ -127,7 +130,7 @@ cdef Found *added(Arena *arena, const char *link, int length) noexcept nogil:
     while arena.used + needs > room:
         room = 2 * room if room else FIRST_ROOM
     if room != arena.room:
-        moved = <char *>realloc(arena.start, room)
+        moved = <char *>PyMem_RawRealloc(arena.start, room)
         if moved == NULL:
             return NULL
         arena.start, arena.room = moved, room
@@ -232,7 +235,7 @@ def descriptors_of(int pid, dict pipes, dict sockets, dict anonymous):
             raise failure(code, "proc_pid_fd(5)", path.decode())
         sort_in(&arena, pid, pipes, sockets, anonymous, paths)
     finally:
-        free(arena.start)
+        PyMem_RawFree(arena.start)
     return paths
 
 
@@ -313,15 +316,18 @@ def stat_cached(start, name):
     cdef const char *raw = way
     cdef const char *raw_rest = rest
     cdef open_how how
-    cdef int folder, fd = -1, code
+    cdef int folder, fd = -1, code, _
     how.flags, how.mode = O_PATH | O_CLOEXEC, 0
     how.resolve = UIPC_RESOLVE_CACHED | (UIPC_RESOLVE_IN_ROOT if name[:1] == "/" else 0)
     with nogil:
         folder = open(raw, O_PATH | O_CLOEXEC)
         code = errno
         if folder >= 0:
-            fd = <int>syscall(SYS_openat2, folder, raw_rest, &how, sizeof(how))
-            code = errno
+            for _ in range(LOOKS):
+                fd = <int>syscall(SYS_openat2, folder, raw_rest, &how, sizeof(how))
+                code = errno
+                if fd >= 0 or code != EAGAIN:
+                    break
             close(folder)
     if fd < 0:
         raise failure(code, "openat2(2)", name)

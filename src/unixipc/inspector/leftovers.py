@@ -87,7 +87,7 @@ def orphans(folders: Sequence[str] | None = None) -> list[Orphan]:
 
 def found(seen: Snapshot, folders: Sequence[str] | None = None, kinds: Collection[str] = ()) -> list[Found]:
     """The same from a look that was taken already, each with the row that speaks against it; only of these kinds."""
-    living = Living(seen.pids)
+    living = Living(seen.pids, seen.hides_processes)
     searches: dict[str, Callable[[], Iterator[Found]]] = {
         "sysv-queue": lambda: _queues(seen, living),
         "sysv-set": lambda: _sets(seen, living),
@@ -181,6 +181,8 @@ def _come_back(segment: system_v.SegmentRow, users: list[int], living: Living) -
         return "; it has a key, by which others may come back to it", "likely"
     if relative := living.relative_of(users):
         return f"; it has no key, but process {relative} of their group or session lives", "likely"
+    if living.may_be_more:
+        return "; it has no key, but processes of others are not even listed here (hidepid)", "likely"
     return "; it has no key that others could find it by", "sure"
 
 
@@ -196,7 +198,7 @@ def _posix(seen: Snapshot) -> Iterator[Found]:
     in_use = {_clan(row) for row in named if row.used_by}
     for each in named:
         if not each.used_by:
-            more, certainty = _family_says(each, _clan(each) in in_use, bool(seen.hidden))
+            more, certainty = _family_says(each, _clan(each) in in_use, bool(seen.hidden) or seen.hides_processes)
             size, at = (each.allocated_bytes, each.changed_at) if isinstance(each, posix.MemoryRow) else (0, None)
             yield _orphan(each, f"nobody has it open{_but_for(seen)}{more}", certainty, at, size), each
     for queue in posix.queue_rows(seen):

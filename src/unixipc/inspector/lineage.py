@@ -39,10 +39,13 @@ class Witness:
 
 
 class Living:
-    """The processes among these that live, looked at when the first question comes."""
+    """The processes among these that live, looked at when the first question comes.
 
-    def __init__(self, pids: Iterable[int]) -> None:
-        self._pids = pids
+    `may_be_more`: others may live, which are not shown here.
+    """
+
+    def __init__(self, pids: Iterable[int], may_be_more: bool = False) -> None:
+        self._pids, self.may_be_more = pids, may_be_more
         self._found: list[Witness] | None = None
         self._led: dict[int, int] = {}
         self._oldest: dict[int, float] = {}
