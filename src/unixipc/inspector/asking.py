@@ -48,7 +48,8 @@ def who(thing: str | int | os.PathLike[str] | HasFileno) -> list[Edge]:
 
 
 FILES = ("file", "lock", "fifo", "mapping")
-"""The kinds of objects that are a file, so have its identity for an id."""
+"""The kinds of objects that are a file, so have its identity for an id; another namespace has other files so named."""
+NAMES = ("id", "path", "name")
 
 
 def _meant(
@@ -68,7 +69,8 @@ def _meant(
     if text.isdigit() or text[:2].lower() == "0x":
         number = int(text, 16 if text[1:2] in "xX" and len(text) > 1 else 10)
         return _by_number(number, not text.isdigit()), set()
-    return _by_name(text), _file_of(text)
+    files = _file_of(text)
+    return _by_name(text, files), files
 
 
 def _by_number(number: int, is_key: bool) -> Callable[[Row], bool]:
@@ -76,8 +78,15 @@ def _by_number(number: int, is_key: bool) -> Callable[[Row], bool]:
     return lambda row: (number != 0 and getattr(row, "key", 0) == number) or (not is_key and row.id == number)
 
 
-def _by_name(text: str) -> Callable[[Row], bool]:
-    return lambda row: any(getattr(row, field, None) == text for field in ("id", "path", "name"))
+def _by_name(text: str, files: set[Identity]) -> Callable[[Row], bool]:
+    own = os.stat("/proc/thread-self/ns/net").st_ino
+
+    def names(row: Row) -> bool:
+        if getattr(row, "netns", own) != own or not any(getattr(row, each, None) == text for each in NAMES):
+            return False
+        return not files or row.kind not in FILES or any(str(row.id).endswith(f":{inode}") for _dev, inode in files)
+
+    return names
 
 
 def _file_of(text: str) -> set[Identity]:
@@ -107,7 +116,9 @@ def _by_descriptor(scene: Scene, pid: int, number: int) -> tuple[Callable[[Row],
 def _is_one_of(row: Row, files: set[Identity]) -> bool:
     """Rows about a file: locks, FIFOs, mappings, memory files by its numbers; what has a path by that."""
     names = {identity(*which) for which in files}
-    return row.id in names or _named_file(row) in files if files else False
+    if not files:
+        return False
+    return row.id in names or getattr(row, "file", None) in names or _named_file(row) in files
 
 
 def _named_file(row: Row) -> Identity | None:

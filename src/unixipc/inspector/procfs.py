@@ -37,6 +37,7 @@ __all__ = [
     "glances",
     "has_ended",
     "identity",
+    "lines_of",
     "info_of",
     "memory_of",
     "owner_of",
@@ -366,6 +367,11 @@ def children_of(pid: int) -> list[int]:
 def _number(path: str, name: bytes) -> int | None:
     words = words_after(path, name)
     return int(words[0]) if words else None
+
+
+def lines_of(path: str) -> list[bytes]:
+    """Of a file in /proc; none if it cannot be read."""
+    return (_bytes_of(path) or b"").splitlines()
 
 
 def words_after(path: str, name: bytes) -> list[bytes]:
