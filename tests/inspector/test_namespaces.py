@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from unixipc import Exited, channel, fork, inspector, pipe, posix, robust, sockets, sysv
+from unixipc import Exited, channel, fork, inspector, pipe, posix, robust, sysv
 from unixipc.inspector import calls, procfs
 
 WAIT = 20
@@ -288,5 +288,3 @@ def test_what_the_inside_of_a_container_sees(elsewhere):
                     os.kill(pid, 9)
                 child.wait(WAIT)
                 child.close()
-
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import signal
@@ -12,14 +13,13 @@ import pytest
 from unixipc import Exited, fork, inspector, pipe, sockets
 
 WAIT = 20
-NEWNET = 0x40000000
+NEWUSER, NEWNET = 0x10000000, 0x40000000
+libc = ctypes.CDLL(None, use_errno=True)
+prctl = libc.prctl
 
 
-def unshare_net():
-    import ctypes
-
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(NEWNET):
+def unshare_net(flags=NEWNET):
+    if libc.unshare(flags):
         raise OSError(ctypes.get_errno(), "unshare")
 
 
@@ -110,21 +110,39 @@ def test_N10_a_wait_at_a_socket_of_another_network_names_the_peer(children, unti
         os.kill(inner, signal.SIGKILL)
 
 
-def test_I15_who_may_not_go_there_is_told_what_proc_tells(there, monkeypatch):
+def test_I15_who_may_not_go_there_is_told_what_proc_tells(as_nobody, tmp_path_factory):
     """What /proc/PID/net/unix says: no peer, no queues, and no zeros for them."""
-    from unixipc.inspector import sock_diag
-    from unixipc.inspector import sockets as rows_of_sockets
+    folder = tmp_path_factory.mktemp("nobody")
+    folder.chmod(0o777)
+    for above in (folder.parent, folder.parent.parent):
+        above.chmod(above.stat().st_mode | 0o111)
 
-    _pid, path, listener, hidden, a, _b = there
-    real = sock_diag.unix_sockets
+    def look():
+        prctl(4, 1, 0, 0, 0)  # PR_SET_DUMPABLE: a change of user has taken that
+        reader, writer = pipe()
+        go, start = pipe()
 
-    def ours_only(space=None):
-        if space is not None:
-            raise PermissionError(1, "Operation not permitted")
-        return real()
+        def live():
+            unshare_net(NEWNET | NEWUSER)
+            with (
+                sockets.listen(str(folder / "socket")),
+                sockets.listen("@unixipc-there"),
+                sockets.connect(str(folder / "socket")),
+            ):
+                writer.write_all(b"!")
+                go.read(1)
 
-    monkeypatch.setattr(rows_of_sockets, "unix_sockets", ours_only)
-    rows = {row.id: row for row in inspector.ls("socket")}
-    assert (rows[listener].name, rows[listener].state, rows[listener].waiting) == (path, "listening", None)
-    assert rows[hidden].name == "@unixipc-there"
-    assert (rows[a].state, rows[a].type, rows[a].peer, rows[a].received_bytes) == ("connected", "seqpacket", None, None)
+        with reader, writer, go, start, fork(live) as child:
+            assert reader.read(1, WAIT) == b"!"
+            space = os.stat(f"/proc/{child.pid}/ns/net").st_ino
+            rows = [row for row in inspector.ls("socket") if row.netns == space]
+            (listener,) = [row for row in rows if row.name == str(folder / "socket") and row.state == "listening"]
+            assert (listener.waiting, listener.peer, listener.uid) == (None, None, None)
+            assert [end.pid for end in listener.holders] == [child.pid]
+            assert [row.state for row in rows if row.name == "@unixipc-there"] == ["listening"]
+            (ours,) = [row for row in rows if row.name is None and row.holders]
+            assert (ours.state, ours.type, ours.peer, ours.received_bytes) == ("connected", "stream", None, None)
+            start.write_all(b"!")
+            assert child.wait(WAIT) == Exited(0)
+
+    as_nobody(look)

@@ -37,8 +37,8 @@ __all__ = [
     "glances",
     "has_ended",
     "identity",
-    "lines_of",
     "info_of",
+    "lines_of",
     "memory_of",
     "owner_of",
     "process_of",
@@ -262,7 +262,7 @@ def first_bytes(pid: int, number: int, length: int) -> bytes:
 
 
 def way_to(pid: int, number: int) -> str:
-    """A path to open what a descriptor leads to, for `glances`. Who looks has a copy of each of ours, and may use it."""
+    """A path to open what a descriptor leads to, for `glances`: who looks has a copy of each of ours."""
     return f"/proc/{'self' if pid == os.getpid() else pid}/fd/{number}"
 
 
