@@ -35,6 +35,7 @@ __all__ = [
     "ends",
     "first_bytes",
     "glances",
+    "goes_on",
     "has_ended",
     "identity",
     "info_of",
@@ -313,6 +314,11 @@ def _call(pid: int, tid: int, words: list[bytes]) -> Call | None:
     if sys.maxsize > 1 << 32 > stack:  # a 32-bit program: its numbers mean other calls
         number = OTHER_NUMBERS
     return Call(pid, tid, number, tuple(int(each, 16) for each in words[1:7]))
+
+
+def goes_on(pid: int) -> bool:
+    """Whether it is neither stopped nor dead: else what does not sleep in a call will not do so soon. -- proc_pid_stat(5)"""
+    return (_bytes_of(f"/proc/{pid}/stat") or b") X").rpartition(b")")[2][1:2] in b"RSDI"
 
 
 def turns_of(pid: int) -> dict[str, list[bytes]]:
