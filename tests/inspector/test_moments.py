@@ -39,7 +39,7 @@ def test_N10_two_that_take_turns_are_never_a_deadlock(children):
     two = children.start(play, read_2, write_1, (write_2, read_1), False)
     for fd in (read_1, write_1, read_2, write_2):
         os.close(fd)
-    for _ in range(20):
+    for _ in range(10):
         for pid in (one.pid, None):
             assert not [cycle for cycle in inspector.why(pid).cycles if {one.pid, two.pid} & set(cycle.pids)]
     one.kill()

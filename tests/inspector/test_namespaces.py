@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 
 import pytest
 
-from unixipc import Exited, channel, fork, inspector, pipe, posix, robust, sockets, sysv
+from unixipc import Exited, channel, fork, inspector, pipe, posix, robust, sysv
 from unixipc.inspector import calls, procfs
 
 WAIT = 20
@@ -45,16 +46,8 @@ def elsewhere(children):
         reader, writer = ends
 
         def live():
-            unshare(flags | (NEWPID if flags & NEWPID else 0))
-            if not flags & NEWPID:
-                function(writer)
-                return
-            if os.fork() == 0:
-                try:
-                    function(writer)
-                finally:
-                    os._exit(0)
-            os.wait()
+            unshare(flags)
+            run(lambda: function(writer)) if flags & NEWPID else function(writer)
 
         child = children.start(live)
         inner = int(reader.read(20, WAIT).split()[0]) if not flags & NEWPID else None
@@ -66,6 +59,17 @@ def elsewhere(children):
     yield start
     for end in ends:
         end.close()
+
+
+def run(function):
+    """In a child, the first of a new pid namespace: it ends with us."""
+    if os.fork() == 0:
+        libc.prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
+        try:
+            function()
+        finally:
+            os._exit(1)
+    os.wait()
 
 
 def tell(writer):
@@ -112,9 +116,6 @@ def test_a_segment_of_another_ipc_namespace_is_not_ours(elsewhere):
     def attach(writer):
         with sysv.SharedMemory.create(sysv.Key.PRIVATE, 4096).attach():
             tell(writer)
-            os.read(0, 0)
-            import signal
-
             signal.pause()
 
     pid = elsewhere(NEWIPC, attach)
@@ -176,8 +177,6 @@ def test_a_channel_and_a_robust_lock_of_another_dev_shm_have_no_name_here(elsewh
         private_dev_shm()
         with channel.Queue.create("twice").sender(), robust.Mutex.create("/unixipc-twice"):
             tell(writer)
-            import signal
-
             signal.pause()
 
     pid = elsewhere(NEWNS, use)
@@ -191,7 +190,6 @@ def test_a_channel_and_a_robust_lock_of_another_dev_shm_have_no_name_here(elsewh
             for thing in ("twice", "/unixipc-twice", "/dev/shm/unixipc.channel.twice"):
                 assert pid not in {edge.pid for edge in inspector.who(thing)}, thing
         finally:
-            mutex.release() if mutex.held else None
             queue.remove()
             mutex.remove()
     mutex.close()
@@ -209,8 +207,6 @@ def test_the_holder_of_a_robust_lock_is_named_by_its_pid_here(elsewhere, childre
             mutex.acquire()
             assert os.getpid() == 1
             tell(writer)
-            import signal
-
             signal.pause()
 
         pid = elsewhere(NEWPID, hold)
@@ -235,8 +231,6 @@ def test_members_of_a_channel_are_named_by_their_pids_here(elsewhere):
             def use(writer):
                 with queue.sender():
                     tell(writer)
-                    import signal
-
                     signal.pause()
 
             pid = elsewhere(NEWPID, use)
@@ -254,8 +248,6 @@ def test_N10_a_wait_for_a_child_there_is_for_that_child(elsewhere, until):
 
     def parent(writer):
         if (child := os.fork()) == 0:
-            import signal
-
             signal.pause()
         tell(writer)
         os.waitpid(child, 0)
@@ -284,8 +276,6 @@ def test_what_the_inside_of_a_container_sees(elsewhere):
             good = good and all(edge.pid == 1 for edge in inspector.graph().edges)
             writer.write_all(f"{good} {number}".ljust(20).encode())
             theirs.remove()
-            import signal
-
             signal.pause()
 
         reader, writer = pipe()
@@ -298,12 +288,3 @@ def test_what_the_inside_of_a_container_sees(elsewhere):
                     os.kill(pid, 9)
                 child.wait(WAIT)
                 child.close()
-
-
-def run(function):
-    if os.fork() == 0:
-        try:
-            function()
-        finally:
-            os._exit(0)
-    os.wait()

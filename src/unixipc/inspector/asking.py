@@ -72,7 +72,8 @@ def _why_not_found(thing: object) -> str:
 
 
 FILES = ("file", "lock", "fifo", "mapping")
-"""The kinds of objects that are a file, so have its identity for an id."""
+"""The kinds of objects that are a file, so have its identity for an id; another namespace has other files so named."""
+NAMES = ("id", "path", "name")
 
 
 def _meant(
@@ -92,7 +93,8 @@ def _meant(
     if text.isdigit() or text[:2].lower() == "0x":
         number = int(text, 16 if text[1:2] in "xX" and len(text) > 1 else 10)
         return _by_number(number, not text.isdigit()), set()
-    return _by_name(text), _file_of(scene.seen, text)
+    files = _file_of(scene.seen, text)
+    return _by_name(text, files), files
 
 
 def _by_number(number: int, is_key: bool) -> Callable[[Row], bool]:
@@ -100,8 +102,15 @@ def _by_number(number: int, is_key: bool) -> Callable[[Row], bool]:
     return lambda row: (number != 0 and getattr(row, "key", 0) == number) or (not is_key and row.id == number)
 
 
-def _by_name(text: str) -> Callable[[Row], bool]:
-    return lambda row: any(getattr(row, field, None) == text for field in ("id", "path", "name"))
+def _by_name(text: str, files: set[Identity]) -> Callable[[Row], bool]:
+    own = os.stat("/proc/thread-self/ns/net").st_ino
+
+    def names(row: Row) -> bool:
+        if getattr(row, "netns", own) != own or not any(getattr(row, each, None) == text for each in NAMES):
+            return False
+        return not files or row.kind not in FILES or any(str(row.id).endswith(f":{inode}") for _dev, inode in files)
+
+    return names
 
 
 def _by_short_id(thing: object, known: list[Row], found: list[Row]) -> list[Row]:
@@ -145,7 +154,7 @@ def _is_one_of(row: Row, files: set[Identity]) -> bool:
         return False
     numbers = str(row.id).split(":")
     if len(numbers) != 3:
-        return _named_file(row) in files
+        return getattr(row, "file", None) in {identity(*which) for which in files} or _named_file(row) in files
     if not any(numbers[2] == str(inode) for _device, inode in files):
         return False
     return row.id in {identity(*which) for which in files} or _named_file(row) in files  # btrfs tells two devices

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Cycle", "cycles_in"]
 
-LOOKS = 20
+LOOKS = 10
 """How often to look whether the processes of a circle sleep at the same moment."""
 
 

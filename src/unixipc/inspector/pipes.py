@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import stat
+import sys
+import termios
+from contextlib import suppress
 
 from .._fd import check_kind, number_of
 from .._record import record
@@ -21,7 +26,9 @@ class PipeRow:
     """A pipe ("pipe", its id is the inode number) or an open FIFO ("fifo", major:minor:inode): who has which end.
 
     A FIFO that was opened for both is on both sides. Ends in flight over a socket, and those of processes that we may
-    not look into, are not seen.
+    not look into, are not seen. `capacity_bytes`, and `unread_bytes` that nobody has read yet: only the kernel's own
+    file tells them, so they are None unless this process has an end itself. To open another's end would make one more
+    reader or writer of it, and a duplicate (pidfd_getfd(2)) would hold back the end of the stream: a look may not.
     """
 
     kind: str
@@ -29,6 +36,8 @@ class PipeRow:
     path: str | None
     readers: tuple[End, ...]
     writers: tuple[End, ...]
+    capacity_bytes: int | None
+    unread_bytes: int | None
 
 
 def pipe_rows(seen: Snapshot) -> list[PipeRow]:
@@ -47,8 +56,20 @@ def fifo_rows(seen: Snapshot) -> list[PipeRow]:
 
 def _row(kind: str, number: int | str, path: str | None, raw: list[RawEnd]) -> PipeRow:
     found = ends(raw)
-    readers = tuple([each for each in found if each.reads])
-    return PipeRow(kind, number, path, readers, tuple([each for each in found if each.writes]))
+    readers, writers = (tuple(each for each in found if getattr(each, side)) for side in ("reads", "writes"))
+    return PipeRow(kind, number, path, readers, writers, *_fill(found, int(str(number).rpartition(":")[2])))
+
+
+def _fill(found: tuple[End, ...], inode: int) -> tuple[int | None, int | None]:
+    """By a descriptor of our own, if it is still this pipe's."""
+    me = os.getpid()
+    for end in found:
+        if end.pid == me:
+            with suppress(OSError):  # closed meanwhile
+                told = fcntl.fcntl(end.number, fcntl.F_GETPIPE_SZ), fcntl.ioctl(end.number, termios.FIONREAD, bytes(4))
+                if os.fstat(end.number).st_ino == inode:
+                    return told[0], int.from_bytes(told[1], sys.byteorder)
+    return None, None
 
 
 @record

@@ -43,6 +43,7 @@ __all__ = [
     "holds_nothing",
     "identity",
     "info_of",
+    "lines_of",
     "memory_of",
     "nothing_collected",
     "owner_of",
@@ -321,6 +322,11 @@ def _call(pid: int, tid: int, words: list[bytes]) -> Call | None:
     return Call(pid, tid, number, tuple(int(each, 16) for each in words[1:7]))
 
 
+def goes_on(pid: int) -> bool:
+    """Whether it is neither stopped nor dead: else what does not sleep in a call won't soon. -- proc_pid_stat(5)"""
+    return (bytes_of(f"/proc/{pid}/stat") or b") X").rpartition(b")")[2][1:2] in b"RSDI"
+
+
 def turns_of(pid: int) -> dict[str, list[bytes]]:
     """How often each of its threads has gone to sleep or been interrupted. FileNotFoundError once it has ended."""
     switches = b"voluntary_ctxt_switches:"
@@ -398,6 +404,11 @@ def children_of(pid: int) -> list[int]:
 def _number(path: str, name: bytes) -> int | None:
     words = words_after(path, name)
     return int(words[0]) if words else None
+
+
+def lines_of(path: str) -> list[bytes]:
+    """Of a file in /proc; none if it cannot be read."""
+    return (bytes_of(path) or b"").splitlines()
 
 
 def words_after(path: str, name: bytes) -> list[bytes]:

@@ -1,6 +1,6 @@
 """The kernel's own table of Unix sockets, with the peer of each. -- sock_diag(7), netlink(7)
 
-Needs no rights. It knows the sockets of this network namespace.
+Needs no rights. It knows the sockets of one network namespace: ours, or one that we may enter.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import struct
 import sys
 
 from .._call import explained
+from .._native import glance as _glance
 from .._record import record
 
 TYPE_CHECKING = False
@@ -37,7 +38,10 @@ NO_LENGTHS = bytes(LENGTHS.size)
 
 @record
 class Socket:
-    """One socket as the kernel tells it. Numbers are the kernel's; `file` is (device, inode) of the name's file."""
+    """One socket as the kernel tells it. Numbers are the kernel's; `file` is (device, inode) of the name's file.
+
+    `waiting` and the queues are None where they were not asked for: in /proc/PID/net/unix.
+    """
 
     inode: int
     type: int
@@ -45,17 +49,21 @@ class Socket:
     name: bytes
     file: tuple[int, int] | None
     peer: int | None
-    waiting: tuple[int, ...]
-    receive_queue: int
-    send_queue: int
+    waiting: tuple[int, ...] | None
+    receive_queue: int | None
+    send_queue: int | None
     shut_down: int
     uid: int | None
 
 
-def unix_sockets() -> list[Socket]:
-    """Every Unix socket of this network namespace. OSError where the kernel has no unix_diag. -- sock_diag(7)"""
+def unix_sockets(space: int | None = None) -> list[Socket]:
+    """Every Unix socket of this network namespace. OSError where the kernel has no unix_diag. -- sock_diag(7)
+
+    `space`: a descriptor of another one (setns(2)), which needs CAP_SYS_ADMIN there.
+    """
     try:
-        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG) as table:
+        own = None if space is None else _glance.netlink_in(space, NETLINK_SOCK_DIAG)
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG, own) as table:
             table.send(_request())
             return list(_answers(table))
     except OSError as error:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from itertools import islice
 
 from .._record import record
 from .awaited import things
 from .calls import has_time_limit, name_of
-from .procfs import Call, threads_of, wchan_of
+from .procfs import Call, goes_on, threads_of, wchan_of
 from .scene import Ender, Scene, Thing
 
 TYPE_CHECKING = False
@@ -18,6 +19,8 @@ __all__ = ["Wait", "Waiting", "places_of", "waiting_of_all"]
 
 LOOKS = 5
 """How often to look at a thread that runs: who waits in slices leaves the call now and then, for a moment."""
+MOST_AGAIN = 200
+"""At how many processes to look again: a machine on which more than that run is busy with other things than waiting."""
 
 
 @record
@@ -59,22 +62,27 @@ class Waiting:
     waits: tuple[tuple[Wait, ...], ...]
     calls: frozenset[tuple[object, ...]]
 
+    @property
+    def runs(self) -> bool:
+        """Whether a thread of it did not sleep in a call."""
+        return len(self.waits) < self.threads
+
 
 def waiting_of_all(scene: Scene, pids: Iterable[int]) -> dict[int, Waiting]:
     """Of each that has not ended. A thread that runs is looked at again, a few times, in case it sleeps in slices."""
     found = dict(_each(scene, pids))
-    for _ in range(LOOKS):
-        running = [pid for pid, each in found.items() if _runs(each) and pid != os.getpid()]
-        if not running:
-            break
+    awake = (
+        pid for pid, each in found.items() if each.runs and not each.hidden and pid != os.getpid() and goes_on(pid)
+    )
+    running = list(islice(awake, MOST_AGAIN))
+    for _ in range(LOOKS if running else 0):
         os.sched_yield()
         again = dict(_each(scene, running))
         found |= {pid: each for pid, each in again.items() if len(each.waits) > len(found[pid].waits)}
+        running = [pid for pid in running if found[pid].runs]
+        if not running:
+            break
     return found
-
-
-def _runs(each: Waiting) -> bool:
-    return not each.hidden and len(each.waits) < each.threads
 
 
 def _each(scene: Scene, pids: Iterable[int]) -> Iterator[tuple[int, Waiting]]:
