@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Certainty = Literal["sure", "likely", "possible"]
 
-__all__ = ["Orphan", "orphans"]
+__all__ = ["Orphan", "orphans", "orphans_in"]
 
 LOOKS = 20
 """How often to look at a thread that runs: who waits leaves the call now and then, for a moment, and comes back."""
@@ -64,7 +64,11 @@ def orphans() -> list[Orphan]:
 
     It is a snapshot, and no proof for tomorrow: see `Orphan`. A pid that was given to a new process looks alive.
     """
-    seen = snapshot()
+    return orphans_in(snapshot())
+
+
+def orphans_in(seen: Snapshot) -> list[Orphan]:
+    """The same, from a look at the processes that was taken already."""
     return [*_queues(seen), *_sets(seen), *_segments(seen), *_posix(seen), *_channels(seen), *_topics(seen)]
 
 

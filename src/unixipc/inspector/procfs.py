@@ -45,6 +45,7 @@ __all__ = [
     "snapshot",
     "threads_of",
     "wchan_of",
+    "words_of",
 ]
 
 NO_OBJECTS = ("/dev/null", "/dev/pts/", "/dev/tty", "/dev/urandom", "/dev/zero", "/proc/", "/sys/")
@@ -264,6 +265,11 @@ def first_bytes(pid: int, number: int, length: int) -> bytes:
 def command_of(pid: int) -> str:
     """The process's name as ps shows it, "" once it has ended. -- proc(5), comm"""
     return os.fsdecode(_bytes_of(f"/proc/{pid}/comm") or b"").rstrip("\n")
+
+
+def words_of(pid: int) -> str:
+    """Its command line, "" once it has ended, or for a thread of the kernel's. -- proc_pid_cmdline(5)"""
+    return os.fsdecode(_bytes_of(f"/proc/{pid}/cmdline") or b"").rstrip("\0").replace("\0", " ")
 
 
 def shows_calls() -> bool:
