@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -33,7 +34,7 @@ class Watch(App[int]):
     ]
 
     def __init__(self, wanted: Wanted, interval_s: float) -> None:
-        super().__init__()
+        super().__init__(ansi_color="NO_COLOR" in os.environ)  # the terminal's own colours: then none are sent at all
         self.board = Board(wanted, interval_s)
 
     def on_mount(self) -> None:

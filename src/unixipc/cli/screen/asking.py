@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
+from textual import on
 from textual.binding import Binding
 from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
@@ -72,8 +73,7 @@ class Kinds(ModalScreen["tuple[str, ...] | None"]):
 
     BINDINGS: ClassVar[list[Any]] = [
         Binding("escape,q", "dismiss(None)", show=False),
-        Binding("space", "tick", show=False, priority=True),
-        Binding("enter", "take", show=False, priority=True),
+        Binding("space", "tick", show=False),
         Binding("a", "all", show=False),
     ]
 
@@ -105,7 +105,8 @@ class Kinds(ModalScreen["tuple[str, ...] | None"]):
             self._chosen ^= {self._kinds[index]}
             self._list.replace_option_prompt_at_index(index, self._told(self._kinds[index]))
 
-    def action_take(self) -> None:
+    @on(OptionList.OptionSelected)
+    def take(self) -> None:
         """Those that are ticked; none ticked: the one under the cursor."""
         index = self._list.highlighted
         under = () if index is None else (self._kinds[index],)

@@ -54,7 +54,7 @@ class Board(Screen[None]):
         Binding("tab", "turn(1)", "next", priority=True, key_display="Tab"),
         Binding("shift+tab", "turn(-1)", show=False, priority=True),
         Binding("q", "app.leave(0)", "quit"),
-        Binding("slash", "filter", "filter", key_display="/"),
+        Binding("slash", "filter", "filter", key_display="/", priority=True),  # what is typed next goes into it
         Binding("k", "kinds", "kinds"),
         Binding("s", "sort", "sort"),
         Binding("S,upper_s", "turn_round", show=False),
@@ -114,6 +114,11 @@ class Board(Screen[None]):
         """The sheet that is shown."""
         return self.query_one(f"#sheet-{self.shown}", Sheet)
 
+    @property
+    def is_in_links(self) -> bool:
+        """Whether the keys go to the links."""
+        return self.query_one("#links").has_focus
+
     # looks ------------------------------------------------------------------------------------------------------------
 
     def on_looked(self, message: Looked) -> None:
@@ -167,7 +172,8 @@ class Board(Screen[None]):
         if message.sheet is not links:
             self.query_one("#details").remove_class("-off")
             if links.lines:
-                links.focus()
+                self.set_focus(links)
+                self.show_status()
             return
         link, line = links.line, self.sheet.line
         if link is None or line is None:
@@ -184,16 +190,16 @@ class Board(Screen[None]):
             self.sheet.action_move(0)
             return True
         if self.filter or self.kinds:
-            self.filter, self.kinds = "", ()
-            self.query_one("#filter", Input).value = ""
-            self.show()
+            self.kinds = ()
+            self._filter_by("")
             return self._go(name, key)
         return False
 
     def action_back(self) -> None:
         """From the links to the sheet; from where a link led; from a filter."""
-        if self.query_one("#links").has_focus or self.query_one("#filter").has_focus:
-            self.sheet.focus()
+        if self.is_in_links or self.query_one("#filter").has_focus:
+            self.set_focus(self.sheet)
+            self.show_status()
         elif self._trail:
             self._go(*self._trail.pop())
             return
@@ -206,7 +212,7 @@ class Board(Screen[None]):
         """Show this one."""
         self.query_one(Tabs).active = name
         self.query_one(ContentSwitcher).current = f"sheet-{name}"
-        self.sheet.focus()
+        self.set_focus(self.sheet)
         self.show()
 
     def action_turn(self, by: int) -> None:
@@ -222,8 +228,10 @@ class Board(Screen[None]):
     def action_filter(self) -> None:
         """The line to write a filter into."""
         line = self.query_one("#filter", Input)
+        if line.has_focus:
+            line.insert_text_at_cursor("/")
         line.add_class("-on")
-        line.focus()
+        self.set_focus(line)
 
     @on(Input.Changed, "#filter")
     def filter_changed(self, message: Input.Changed) -> None:
@@ -235,12 +243,15 @@ class Board(Screen[None]):
     def filter_kept(self) -> None:
         """The keys go to the sheet again."""
         self.query_one("#filter").set_class(bool(self.filter), "-on")
-        self.sheet.focus()
+        self.set_focus(self.sheet)
 
     def _filter_by(self, text: str) -> None:
         line = self.query_one("#filter", Input)
-        line.value = text
+        with line.prevent(Input.Changed):
+            line.value = text
         line.set_class(bool(text), "-on")
+        self.filter = text
+        self.show()
 
     def action_kinds(self) -> None:
         """Choose them."""
@@ -285,7 +296,7 @@ class Board(Screen[None]):
         details = self.query_one("#details")
         large, off = details.has_class("-large"), details.has_class("-off")
         details.set_class(not large and not off, "-large").set_class(large, "-off")
-        self.sheet.focus()
+        self.set_focus(self.sheet)
 
     def action_scroll_fields(self, by: int) -> None:
         """Those that there is no room for."""

@@ -84,15 +84,16 @@ def _told(name: str, value: Any) -> str:
 
 
 def _of_wait(line: WaitLine, look: Look) -> Iterator[tuple[str, str, bool]]:
-    yield "process", f"{line.first.pid} {line.first.command}, thread {line.first.tid}", False
-    yield "command line", look.words.get(line.first.pid, ""), False
-    yield "for at least", duration(line.waiting_s), False
     for cycle in look.cycles:
         if line.first.pid in cycle.pids:
             yield "circle", str(cycle), True
+    yield "process", f"{line.first.pid} {line.first.command}, thread {line.first.tid}", False
+    yield "for at least", duration(line.waiting_s), False
     for wait in line.waits:
         limit = ", with a time limit" if wait.limited else ""
-        yield f"{wait.call or 'call'}", f"{wait.does} {wait.kind or ''} {wait.id or ''}{limit}: {wait.text}", False
+        what = f"{wait.does} {wait.kind} {wait.id}{limit}: " if wait.kind else ""
+        yield f"{wait.call or 'call'}", f"{what}{wait.text}", False
+    yield "command line", look.words.get(line.first.pid, ""), False
 
 
 def _of_orphan(line: OrphanLine) -> Iterator[tuple[str, str, bool]]:

@@ -34,6 +34,8 @@ def status_of(board: Board) -> Text:
         parts.append(("PAUSED (p goes on)", "bold"))
     if look is not None:
         parts += [(_circles(look), "bold red reverse"), (_pace(look, board.looker.interval_s), ""), (_news(look), "")]
+    if board.is_in_links:
+        parts.append(("Enter follows, Esc goes back", "bold"))
     if board.kinds:
         parts.append((f"only {', '.join(board.kinds)}", "bold"))
     if board.filter:
@@ -45,7 +47,7 @@ def status_of(board: Board) -> Text:
 
 
 def _pace(look: Look, interval_s: float) -> str:
-    period = period_s(interval_s, look.cost_s)
+    period = max(look.took_s, period_s(interval_s, look.cost_s))
     stretched = f" (not {interval_s:g}: to spare the CPU)" if period > interval_s * 1.05 else ""
     return f"look {look.took_s:.2f} s, every {period:.2g} s{stretched}"
 

@@ -156,11 +156,16 @@ def objects(look: Look) -> list[ObjectLine]:
         )
         for row in look.objects
     ]  # fmt: skip
-    return sorted(lines, key=lambda line: _place(line.row.kind))
+    return sorted(lines, key=lambda line: _place(line.row))
 
 
-def _place(kind: str) -> int:
-    return -1 if kind in FIRST else 1 + LAST.index(kind) if kind in LAST else 0
+def _place(row: Any) -> int:
+    """Locks that nobody whom we may look into has: with the many."""
+    if row.kind in FIRST:
+        return -1
+    if row.kind == "lock" and row.path is None:
+        return 1
+    return 1 + LAST.index(row.kind) if row.kind in LAST else 0
 
 
 def _counted_waiters(row: Any) -> int:
