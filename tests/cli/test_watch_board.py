@@ -1,4 +1,4 @@
-"""The screen of `ipc watch` in detail, driven by Textual's own pilot: what a terminal would show only after many keys."""
+"""The screen of `ipc watch` in detail, driven by the pilot of Textual: what a terminal shows only after many keys."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from unixipc.cli.screen.app import Watch
 from unixipc.cli.screen.asking import Help
 from unixipc.cli.screen.details import Link
 from unixipc.cli.screen.looking import Look, Looker, Wanted
+from unixipc.cli.screen.tables import ObjectLine
 from unixipc.locks import FileLock
 
 LIMIT_S = 60
@@ -23,13 +24,17 @@ LIMIT_S = 60
 def drive(script, wanted, size=(80, 24), interval_s=0.2):
     """Run the screen without a terminal, and the script with it."""
 
+    app = Watch(wanted, interval_s)
+
     async def run():
-        app = Watch(wanted, interval_s)
         async with app.run_test(size=size) as pilot:
             await until(pilot, lambda: app.board.look is not None and app.board.sheet.lines is not None)
             await asyncio.wait_for(script(pilot, app.board), LIMIT_S)
 
-    asyncio.run(run())
+    try:
+        asyncio.run(run())
+    finally:
+        assert app.board.looker.join(LIMIT_S)
 
 
 async def until(pilot, condition):
@@ -107,7 +112,7 @@ def test_what_is_typed_right_after_the_slash_goes_into_the_filter(locks):
 def test_a_link_to_what_a_filter_hides_drops_the_filter(locks):
     async def script(pilot, board):
         await until(pilot, lambda: len(board.sheet.lines) == 3)
-        board._filter_by("/b")
+        board._filter_by(locks[1])
         await until(pilot, lambda: paths(board) == [locks[1]])
         await pilot.press("enter")
         assert board.is_in_links
@@ -129,6 +134,7 @@ def test_a_link_to_what_a_filter_hides_drops_the_filter(locks):
 def test_a_link_that_leads_nowhere_says_so_and_stays(locks):
     async def script(pilot, board):
         await until(pilot, lambda: len(board.sheet.lines) == 3)
+        board.looker.set(paused=True)
         links = board.query_one("#links")
         links.show([Link("holds", "999999999 gone", "", "processes", 999999999)])
         board.set_focus(links)
@@ -184,6 +190,26 @@ def test_a_look_that_fails_says_why_and_the_next_is_tried(locks, monkeypatch):
     drive(script, mine())
 
 
+def test_a_look_that_takes_long_is_told_and_stops_no_key(locks, monkeypatch):
+    real, go_on = looking.Looks.take, threading.Event()
+
+    def take(self):
+        assert go_on.wait(LIMIT_S)
+        return real(self)
+
+    async def script(pilot, board):
+        monkeypatch.setattr(looking.Looks, "take", take)
+        try:
+            await until(pilot, lambda: "has taken" in str(board.query_one("#status").render()))
+            await pilot.press("2")
+            assert board.shown == "waits"
+        finally:
+            go_on.set()
+        await until(pilot, lambda: "has taken" not in str(board.query_one("#status").render()))
+
+    drive(script, mine())
+
+
 def test_a_machine_of_ten_thousand_draws_what_can_be_seen(locks):
     async def script(pilot, board):
         await until(pilot, lambda: len(board.sheet.lines) == 3)
@@ -191,17 +217,16 @@ def test_a_machine_of_ten_thousand_draws_what_can_be_seen(locks):
         asked = []
         some = board.sheet.lines[0]
 
-        class Many:
-            mark = ""
+        class Counted(ObjectLine):
+            @property
+            def name(self):
+                asked.append(self.key)
+                return str(self.key)
 
-            def __init__(self, number):
-                self.key, self.number = number, number
-
-            def __getattr__(self, name):
-                asked.append(self.number)
-                return getattr(some, name)
-
-        board.sheet.show([Many(number) for number in range(10_000)])
+        lines = [Counted(some.row, some.change, 0, 0) for _ in range(10_000)]
+        for number, line in enumerate(lines):
+            line.key = number
+        board.sheet.show(lines)
         await pilot.press("end")
         await pilot.pause()
         assert board.sheet.cursor == 9_999
@@ -260,8 +285,7 @@ class Desk:
 
     def close(self):
         self.looker.stop()
-        self.looker._thread.join(LIMIT_S)
-        assert not self.looker._thread.is_alive()
+        assert self.looker.join(LIMIT_S)
 
 
 @pytest.fixture

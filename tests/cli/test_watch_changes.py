@@ -1,4 +1,4 @@
-"""What two looks tell together: rates, what is new, what is gone, how long somebody is seen to wait. No machine needed."""
+"""What two looks tell together: rates, what is new, what is gone, how long a wait is seen. No machine is needed."""
 
 from __future__ import annotations
 

@@ -35,6 +35,7 @@ EMPTY = {
     "orphans": "everything has a user, as far as can be seen",
     "processes": "no process has anything",
 }
+SLOW_S = 5.0
 INTERVALS_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 
 
@@ -99,6 +100,7 @@ class Board(Screen[None]):
         self.sheet.focus()
         self.query_one("#status", Static).update(Text("the first look is being taken ..."))
         self.looker.start()
+        self.set_interval(1.0, self.show_delay)
 
     def on_unmount(self) -> None:
         """No more looks."""
@@ -153,6 +155,11 @@ class Board(Screen[None]):
         status = self.query_one("#status", Static)
         status.update(status_of(self))
         status.set_class(self.looker.paused, "-paused")
+
+    def show_delay(self) -> None:
+        """A look that takes long: a file system that does not answer may be why. The keys go on."""
+        if (spent := self.looker.looking_s()) > SLOW_S:
+            self.query_one("#status", Static).update(Text(f"this look has taken {spent:.0f} s so far ...", "bold"))
 
     @on(Sheet.Moved)
     def show_details(self, message: Sheet.Moved) -> None:

@@ -162,6 +162,7 @@ class Looker:
         self._changed = Condition()
         self._asked = self._stopped = self._waiting = False
         self._showing_s = 0.0
+        self._began: float | None = None
         self._thread = Thread(target=self._run, name="ipc watch looks", daemon=True)
 
     def start(self) -> None:
@@ -173,6 +174,16 @@ class Looker:
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait until the look that is being taken has ended; whether it has."""
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def looking_s(self) -> float:
+        """For how long the look that is being taken has taken; 0 between looks."""
+        began = self._began
+        return 0.0 if began is None else time.monotonic() - began
 
     def look_now(self) -> None:
         """Take one at once, even if paused."""
@@ -196,11 +207,12 @@ class Looker:
 
     def _run(self) -> None:
         while not self._stopped:
-            began = time.monotonic()
+            began = self._began = time.monotonic()
             try:
                 found: Look | Exception = self._looks.take()
             except Exception as error:
                 found = error
+            self._began = None
             self._hand_over(found)
             self._rest(began, self._showing_s + (found.cost_s if isinstance(found, Look) else 0.0))
 
