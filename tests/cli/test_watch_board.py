@@ -44,6 +44,13 @@ async def until(pilot, condition):
         await pilot.pause(0.02)
 
 
+async def rest(pilot, board):
+    """No look from here on."""
+    board.looker.set(paused=True)
+    await until(pilot, lambda: not board.looker.looking_s())
+    await pilot.pause(0.1)
+
+
 @pytest.fixture
 def locks(tmp_path):
     """Three files that this process has locked: a, b, c."""
@@ -134,7 +141,7 @@ def test_a_link_to_what_a_filter_hides_drops_the_filter(locks):
 def test_a_link_that_leads_nowhere_says_so_and_stays(locks):
     async def script(pilot, board):
         await until(pilot, lambda: len(board.sheet.lines) == 3)
-        board.looker.set(paused=True)
+        await rest(pilot, board)
         links = board.query_one("#links")
         links.show([Link("holds", "999999999 gone", "", "processes", 999999999)])
         board.set_focus(links)
@@ -159,6 +166,19 @@ def test_the_lower_half_is_large_off_and_as_before(locks):
         assert board.query_one("#fields").scroll_y > 0 or board.query_one("#fields").max_scroll_y == 0
 
     drive(script, mine(), size=(80, 16))
+
+
+def test_sheets_that_are_turned_fast_end_where_they_should(locks):
+    async def script(pilot, board):
+        await until(pilot, lambda: len(board.sheet.lines) == 3)
+        for name in ("waits", "objects", "processes", "orphans", "objects", "waits"):
+            board.action_sheet(name)
+        await rest(pilot, board)
+        assert board.shown == "waits" == board.query_one("#tabs").active
+        await pilot.click("#processes")
+        assert board.shown == "processes"
+
+    drive(script, mine())
 
 
 def test_looks_go_on_under_the_help(locks):
@@ -213,7 +233,7 @@ def test_a_look_that_takes_long_is_told_and_stops_no_key(locks, monkeypatch):
 def test_a_machine_of_ten_thousand_draws_what_can_be_seen(locks):
     async def script(pilot, board):
         await until(pilot, lambda: len(board.sheet.lines) == 3)
-        board.looker.set(paused=True)
+        await rest(pilot, board)
         asked = []
         some = board.sheet.lines[0]
 
@@ -225,7 +245,7 @@ def test_a_machine_of_ten_thousand_draws_what_can_be_seen(locks):
 
         lines = [Counted(some.row, some.change, 0, 0) for _ in range(10_000)]
         for number, line in enumerate(lines):
-            line.key = number
+            line.key = (number,)
         board.sheet.show(lines)
         await pilot.press("end")
         await pilot.pause()

@@ -35,6 +35,7 @@ class Watch(App[int]):
 
     def __init__(self, wanted: Wanted, interval_s: float) -> None:
         super().__init__(ansi_color="NO_COLOR" in os.environ)  # the terminal's own colours: then none are sent at all
+        self.animation_level = "none"
         self.board = Board(wanted, interval_s)
 
     def on_mount(self) -> None:

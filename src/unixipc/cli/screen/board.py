@@ -147,7 +147,9 @@ class Board(Screen[None]):
             lines = [line for line in lines if self.filter.lower() in line.searched().lower()]
         self.sheet.show(lines)
         for name, count in counts_of(self.look).items():
-            self.query_one(f"#{name}", Tab).label = f"{name.capitalize()} {count}"
+            tab, label = self.query_one(f"#{name}", Tab), f"{name.capitalize()} {count}"
+            if tab.label_text != label:  # a new label is a new layout
+                tab.label = label
         self.show_status()
 
     def show_status(self) -> None:
@@ -217,7 +219,8 @@ class Board(Screen[None]):
 
     def action_sheet(self, name: str) -> None:
         """Show this one."""
-        self.query_one(Tabs).active = name
+        with self.prevent(Tabs.TabActivated):
+            self.query_one(Tabs).active = name
         self.query_one(ContentSwitcher).current = f"sheet-{name}"
         self.set_focus(self.sheet)
         self.show()
@@ -229,7 +232,7 @@ class Board(Screen[None]):
     @on(Tabs.TabActivated)
     def tab_clicked(self, message: Tabs.TabActivated) -> None:
         """By the mouse."""
-        if message.tab.id and message.tab.id != self.shown:
+        if message.tab.id and message.tab.id == message.tabs.active != self.shown:
             self.action_sheet(message.tab.id)
 
     def action_filter(self) -> None:

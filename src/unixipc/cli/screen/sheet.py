@@ -58,6 +58,10 @@ class Line:
     key: Any = None
     mark = ""
 
+    def is_meant(self, key: Any) -> bool:
+        """Whether a link to this key leads here."""
+        return bool(self.key == key)
+
     def searched(self) -> str:
         """What a filter looks into."""
         return ""
@@ -124,7 +128,7 @@ class Sheet(ScrollView, can_focus=True):
 
     def find(self, key: Any) -> bool:
         """Choose the line with this key; whether there is one."""
-        found = next((index for index, line in enumerate(self.lines) if line.key == key), None)
+        found = next((index for index, line in enumerate(self.lines) if line.is_meant(key)), None)
         if found is None:
             return False
         self._to(found)

@@ -33,6 +33,10 @@ class ObjectLine(Line):
         self.mark = "new" if change.is_new else ""
         self.waiting, self.users = waiting, users
 
+    def is_meant(self, key: Any) -> bool:
+        """A link knows kind and id alone."""
+        return key in (self.key, self.key[:2])
+
     @cached_property
     def numbers(self) -> Numbers:
         """What is counted of it."""
@@ -160,10 +164,10 @@ def objects(look: Look) -> list[ObjectLine]:
 
 
 def _place(row: Any) -> int:
-    """Locks that nobody whom we may look into has: with the many."""
+    """With the many: locks that nobody whom we may look into has, and those of a channel's members (on no name)."""
     if row.kind in FIRST:
         return -1
-    if row.kind == "lock" and row.path is None:
+    if row.kind == "lock" and (row.path is None or row.path.startswith("/dev/shm/#")):
         return 1
     return 1 + LAST.index(row.kind) if row.kind in LAST else 0
 
