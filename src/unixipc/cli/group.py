@@ -32,6 +32,7 @@ VERBS = {
     "shm": "Shared memory: read, write or dump its bytes.",
     "sig": "Signals: send with a value, wait for them, what a process does with them, the table of all.",
     "tour": "Carry real files over every mechanism, verify them, and kill the sender half-way.",
+    "watch": "Watch all of it live, on the whole screen: rates, waits, deadlocks, orphans.",
     "who": "Who holds, reads, writes, maps or waits for a thing.",
     "why": "What processes wait for, who could end that, and who waits in a circle.",
 }

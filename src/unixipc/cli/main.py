@@ -91,8 +91,11 @@ def explain(error: BaseException) -> str:
 
 
 def printable(text: str) -> str:
-    """The text on one line, with what cannot be printed (a file name may hold any byte) replaced."""
-    return os.fsencode(" ".join(text.split("\n"))).decode("utf-8", "replace")
+    """The text on one line, with what cannot be printed replaced: names hold any bytes, a terminal's commands too."""
+    if text.isprintable():
+        return text
+    known = os.fsencode(" ".join(text.splitlines())).decode("utf-8", "replace")
+    return "".join(each if each.isprintable() else "\ufffd" for each in known)
 
 
 def drop_output() -> None:

@@ -12,11 +12,11 @@ from .waits import Wait, Waiting, waiting_of_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from .listing import Row
 
-__all__ = ["Graph", "Why", "everybody", "graph", "why"]
+__all__ = ["Graph", "Why", "everybody", "graph", "graph_of", "waits_for_others", "why"]
 
 NOT_OURS = (None, "file", "thread", "signal", "time")
 """Waits for these say nothing about other processes: `why()` leaves them out."""
@@ -49,8 +49,11 @@ class Why:
 def graph() -> Graph:
     """Who holds, reads, writes, maps and waits for what. -- proc(5), sock_diag(7)"""
     scene = Scene(snapshot())
-    rows = rows_in(scene.seen)
-    found = everybody(scene)
+    return graph_of(scene, rows_in(scene.seen), everybody(scene))
+
+
+def graph_of(scene: Scene, rows: Sequence[Row], found: dict[int, Waiting]) -> Graph:
+    """The same of these objects, from a look that was taken already."""
     edges = [edge for row in rows for edge in edges_of(scene, row)]
     edges += [edge for wait in _waits(found.values()) if (edge := edge_of(wait))]
     processes = {edge.pid: edge.command for edge in edges}
@@ -75,13 +78,17 @@ def why(pid: int | None = None) -> Why:
     scene = Scene(snapshot())
     if pid is None:
         found = everybody(scene)
-        waits = [wait for wait in _waits(found.values()) if wait.kind not in NOT_OURS]
-        return Why(tuple(waits), tuple(cycles_in(found)), _hidden(scene, found))
+        return Why(waits_for_others(found), tuple(cycles_in(found)), _hidden(scene, found))
     if pid not in scene.seen.pids:
         raise ProcessLookupError(3, "No such process", f"process {pid}")
     found = _from(scene, pid)
     own = [found[pid]] if pid in found else []
     return Why(tuple(_waits(own)), tuple(cycles_in(found)), _hidden(scene, found))
+
+
+def waits_for_others(found: dict[int, Waiting]) -> tuple[Wait, ...]:
+    """Every wait for anything of other processes."""
+    return tuple(wait for wait in _waits(found.values()) if wait.kind not in NOT_OURS)
 
 
 def everybody(scene: Scene) -> dict[int, Waiting]:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     )  # fmt: skip
     Found: TypeAlias = tuple["Orphan", Row]
 
-__all__ = ["Orphan", "orphans"]
+__all__ = ["Orphan", "orphans", "orphans_in"]
 
 POSSIBLE: tuple[str, Certainty] = ("", "possible")
 LOOKS = 20
@@ -82,7 +82,12 @@ def orphans(folders: Sequence[str] | None = None) -> list[Orphan]:
 
     It is a snapshot, and no proof for tomorrow: see `Orphan`. A pid that was given to a new process looks alive.
     """
-    return [orphan for orphan, _row in found(snapshot(), folders)]
+    return orphans_in(snapshot(), folders)
+
+
+def orphans_in(seen: Snapshot, folders: Sequence[str] | None = None) -> list[Orphan]:
+    """The same, from a look at the processes that was taken already."""
+    return [orphan for orphan, _row in found(seen, folders)]
 
 
 def found(seen: Snapshot, folders: Sequence[str] | None = None, kinds: Collection[str] = ()) -> list[Found]:

@@ -55,6 +55,7 @@ __all__ = [
     "turns_of",
     "wchan_of",
     "words_after",
+    "words_of",
 ]
 
 OTHER_NUMBERS = -1
@@ -262,6 +263,11 @@ def command_of(pid: int) -> str:
         return os.fsdecode(_piece_of(f"/proc/{pid}/comm")).rstrip("\n")
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return ""
+
+
+def words_of(pid: int) -> str:
+    """Its command line, "" once it has ended, or for a thread of the kernel's. -- proc_pid_cmdline(5)"""
+    return os.fsdecode(bytes_of(f"/proc/{pid}/cmdline") or b"").rstrip("\0").replace("\0", " ")
 
 
 def shows_calls() -> bool:
