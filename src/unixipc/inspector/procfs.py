@@ -28,6 +28,7 @@ __all__ = [
     "End",
     "Mapped",
     "Snapshot",
+    "arguments_of",
     "calls_of",
     "children_of",
     "command_of",
@@ -264,6 +265,11 @@ def first_bytes(pid: int, number: int, length: int) -> bytes:
 def command_of(pid: int) -> str:
     """The process's name as ps shows it, "" once it has ended. -- proc(5), comm"""
     return os.fsdecode(_bytes_of(f"/proc/{pid}/comm") or b"").rstrip("\n")
+
+
+def arguments_of(pid: int) -> list[str]:
+    """Its command line, as ps shows it; nothing once it has ended, or of a kernel thread. -- proc(5), cmdline"""
+    return [os.fsdecode(word) for word in (_bytes_of(f"/proc/{pid}/cmdline") or b"").split(b"\0") if word]
 
 
 def shows_calls() -> bool:
