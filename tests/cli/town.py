@@ -1,6 +1,6 @@
 """A town of real processes that talk: a web application, pipelines, a topic, locks, a deadlock. For tests of `ipc map`.
 
-``python town.py FOLDER [WORKERS [SERVICES]]`` makes it, prints the pids by name as JSON, stays until its standard input ends, and
+``python town.py FOLDER [WORKERS [TEAMS]]`` makes it, prints the pids by name as JSON, stays until its standard input ends, and
 then ends everybody and removes what it has made. Names are those of files in FOLDER, and of channels and POSIX memory
 with the folder's name in them.
 """
@@ -237,32 +237,45 @@ def busy(town: Town, workers: int) -> None:
     logged(town, {"cron": 1, "mailer": 2})
 
 
-def crowd(town: Town, services: int) -> None:
-    """Services with a channel each, which send to one or two that come soon after them; all with names of their own.
+def crowd(town: Town, teams: int) -> None:
+    """Teams of ten, all with names of their own: nine that are connected to the first, which is connected to the bus.
 
-    Every tenth listens at a socket that the nine after it are connected to.
+    Each of the nine has a channel, and sends to one or two of those that come after it, seldom to another team.
     """
     dice = random.Random(7)
-    inboxes = [town.make(channel.Queue, f"in-{number:03}-{town.name}", 4096) for number in range(services)]
+    bus = str(town.folder / "bus.sock")
+    names = [f"{town.name}-{number}" for number in range(teams * 10)]
 
-    def service(number: int, targets: list[int]):
+    def serve(path: str, times: int, above: str | None = None):
         with ExitStack() as kept:
-            for target in targets:
-                kept.enter_context(kept.enter_context(channel.Queue.open(inboxes[target])).sender())
-            inbox = kept.enter_context(kept.enter_context(channel.Queue.open(inboxes[number])).receiver())
-            if number % 10 == 0:
-                kept.enter_context(sockets.listen(str(town.folder / f"{number:03}.sock")))
-            else:
-                kept.enter_context(sockets.connect(str(town.folder / f"{number // 10 * 10:03}.sock")))
+            if above:
+                kept.enter_context(sockets.connect(above, timeout=LIMIT_S))
+            listener = kept.enter_context(sockets.listen(path))
             yield
-            with suppress(EOFError):  # nobody sends to it
-                inbox.receive()
+            for _ in range(times):
+                kept.enter_context(listener.accept(timeout=LIMIT_S))
             forever()
 
-    for number in range(services):
-        nearby = range(number + 1, min(number + 12, services))
-        targets = dice.sample(nearby, min(len(nearby), dice.choice((0, 1, 1, 2))))
-        town.start(f"service-{number:03}", service, number, targets)
+    def member(path: str, inbox: str, targets: list[str]):
+        with ExitStack() as kept:
+            kept.enter_context(sockets.connect(path, timeout=LIMIT_S))
+            for target in targets:
+                kept.enter_context(kept.enter_context(channel.Queue.open(target)).sender())
+            receiver = kept.enter_context(kept.enter_context(channel.Queue.open(inbox)).receiver())
+            yield
+            with suppress(EOFError):  # nobody sends to it
+                receiver.receive()
+            forever()
+
+    town.start("bus", serve, bus, teams)
+    for team in range(teams):
+        path = str(town.folder / f"team-{team}.sock")
+        inboxes = [town.make(channel.Queue, f"{name}.in", 4096) for name in names[team * 10 + 1 : team * 10 + 10]]
+        town.start(f"team-{team}", serve, path, 9, bus)
+        for number, inbox in enumerate(inboxes):
+            later = inboxes[number + 1 :]
+            targets = dice.sample(later, min(len(later), dice.choice((0, 1, 1, 1, 2))))
+            town.start(f"member-{team}-{number}", member, path, inbox, targets)
 
 
 def main() -> None:

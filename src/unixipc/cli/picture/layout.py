@@ -27,6 +27,7 @@ LONGEST = 26
 OPTIONS = {
     "spacing": {"layer_gap": 46.0, "node_gap": 14.0, "dummy_gap": 12.0, "port_gap": 8.0, "stub": 12.0},
     "routing": {"style": "diagonal"},
+    "wrap": {"viewport_aspect": ASPECT},
 }
 
 

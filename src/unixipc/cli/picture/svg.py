@@ -82,16 +82,20 @@ def _node(node: Node, box: Box) -> str:
     left, top = -box.width / 2, -box.height / 2
     told = clean(f"{node.label}\n" + "\n".join(f"{name}: {value}" for name, value in facts_of(node)))
     round_by = 5 if node.role == "process" else box.height / 2
-    frame = f'width="{box.width:.1f}" height="{box.height:.1f}" rx="{round_by:.1f}"'
-    behind = f'<rect class="box" x="{left + 4:.1f}" y="{top + 4:.1f}" {frame}/>' if node.count > 1 else ""
+    cards = (8, 4) if node.count > 2 else (4,) if node.count > 1 else ()
+    behind = "".join(f'<rect class="box" x="{left + by:.1f}" y="{top - by / 2:.1f}" {_frame(box, round_by, by)}/>' for by in cards)
     note = node.note + (f" ×{node.count}" if node.count > 1 and node.role == "object" else "")
     return (
         f'<g class="{classes}" data-key={_attribute(node.key)} transform="translate({box.x:.1f} {box.y:.1f})">'
         f"<title>{escape(told)}</title>{behind}"
-        f'<rect class="box" x="{left:.1f}" y="{top:.1f}" {frame}/>'
+        f'<rect class="box" x="{left:.1f}" y="{top:.1f}" {_frame(box, round_by)}/>'
         f'<text class="label" y="{-2 if node.role == "process" else 12}">{_text(box.label)}</text>'
         f'<text class="note" y="{12 if node.role == "process" else -4}">{_text(note)}</text></g>'
     )
+
+
+def _frame(box: Box, round_by: float, less: float = 0) -> str:
+    return f'width="{box.width - 2 * less:.1f}" height="{box.height:.1f}" rx="{round_by:.1f}"'
 
 
 # links ----------------------------------------------------------------------------------------------------------------
