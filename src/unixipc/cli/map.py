@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .picture.ties import Ties
 
 FORMATS = ("html", "svg", "dot", "json")
-MOST = 2500
+MOST = 1000
 """More nodes than this are no picture any more, and the layout would take long."""
 
 

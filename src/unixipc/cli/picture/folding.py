@@ -22,7 +22,10 @@ MANY = 3
 
 
 def fold_own(ties: Ties, asked_for: set[Key]) -> int:
-    """Leave out what joins nobody: one process alone has it, or only one side can be seen. How many objects."""
+    """Leave out what joins nobody: one process alone has it, or only one side of it can be seen. How many objects.
+
+    What somebody waits for without having any part of it stays, whoever has it: a lock, a FIFO that nobody opens.
+    """
     before = len(ties.things)
     alone = {key for key, users in ties.users().items() if key not in asked_for and _joins_nobody(ties, key, users)}
     ties.keep({at: tie for at, tie in ties.ties.items() if at[1] not in alone})
@@ -33,11 +36,10 @@ def _joins_nobody(ties: Ties, key: Key, users: dict[int, Tie]) -> bool:
     kind = key[0]
     if kind == "process":
         return False
-    waited_for = any(tie.stuck or "waits for" in tie.hows for tie in users.values())
-    if kind == "lock" and ties.things[key].name.startswith(OURS):
-        return not waited_for
-    if len(users) == 1:
-        return kind in PRIVATE or not waited_for
+    if any(tie.stuck or (set(tie.hows) == {"waits for"} and kind not in PRIVATE) for tie in users.values()):
+        return False
+    if len(users) == 1 or (kind == "lock" and ties.things[key].name.startswith(OURS)):
+        return True
     hows = {how for tie in users.values() for how in tie.hows}
     return kind == "pipe" and not {"reads", "writes"} <= hows
 

@@ -24,6 +24,8 @@ CELL, SMALL_CELL = 7.4, 6.4
 """How wide a character is, in the two sizes: 0.6 of 12 and 10.4 pixels, and a little."""
 ROOM, HEIGHT, BETWEEN, ASPECT = 22, 38, 34, 1.5
 LONGEST = 26
+CAREFUL = 450
+"""A part with more nodes and links is laid out with less care: it takes a second rather than several."""
 OPTIONS = {
     "spacing": {"layer_gap": 46.0, "node_gap": 14.0, "dummy_gap": 12.0, "port_gap": 8.0, "stub": 12.0},
     "routing": {"style": "diagonal"},
@@ -127,7 +129,8 @@ def _place(part: Part, sizes: dict[str, tuple[float, float, str]]) -> Placed:
         graph.node(node.key, width=sizes[node.key][0], height=sizes[node.key][1])
     for _number, link in links:
         graph.edge(*((link.process, link.thing) if link.leads else (link.thing, link.process)))
-    drawn = graphlay.layout(graph, options=OPTIONS)
+    effort = "balanced" if len(nodes) + len(links) <= CAREFUL else "fast"
+    drawn = graphlay.layout(graph, options={**OPTIONS, "effort": effort})
     middles = {str(key): (float(x), float(y)) for key, (x, y) in drawn.positions().items()}
     ways = {
         number: tuple((float(point["x"]), float(point["y"])) for point in edge["points"])[:: 1 if link.leads else -1]

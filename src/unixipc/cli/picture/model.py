@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from ..._record import record
 from ..main import printable
-from ..seeing import detail_of, owner_of
+from ..seeing import detail_of, owner_of, plain
 from .folding import like_each_other
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Literal, TypeAlias
 
-    from ...inspector import Graph
+    from ...inspector import Cycle, Graph
     from .ties import Key, Tie, Ties
 
     Flow: TypeAlias = Literal["to", "from", "both", "none"]
@@ -62,9 +62,10 @@ class Link:
 
 @record
 class Circle:
-    """Processes that wait for each other, in words, and the nodes of it."""
+    """Processes that wait for each other: in a line, a step each, and the nodes of it."""
 
     text: str
+    steps: tuple[str, ...]
     sure: bool
     keys: tuple[str, ...]
 
@@ -108,7 +109,19 @@ def _circles(graph: Graph, ties: Ties, keys: dict[Key, str], links: list[Link]) 
         pids = {f"process:{pid}" for pid in cycle.pids if pid in ties.processes}
         things = {link.thing for link in links if link.stuck and link.process in pids}
         if len(pids) == len(cycle.pids):
-            found.append(Circle(printable(str(cycle)), cycle.sure, (*sorted(pids), *sorted(things - pids))))
+            keys_of_it = (*sorted(pids), *sorted(things - pids))
+            found.append(Circle(printable(str(cycle)), _steps(cycle), cycle.sure, keys_of_it))
+    return tuple(found)
+
+
+def _steps(cycle: Cycle) -> tuple[str, ...]:
+    """Of each process: what it does, and what the next would have to do."""
+    found = []
+    for wait, pid in zip(cycle.waits, (*cycle.pids[1:], cycle.pids[0]), strict=True):
+        next_one = next(ender for ender in wait.enders if ender.pid == pid)
+        likely = "" if next_one.sure else " (likely)"
+        does = f"{wait.command} ({wait.pid}) {wait.does} {wait.kind} {plain(wait.id)}: {wait.text}"
+        found.append(printable(f"{does}; {next_one.command} ({pid}) {next_one.why}{likely}"))
     return tuple(found)
 
 

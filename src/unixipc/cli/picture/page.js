@@ -216,9 +216,10 @@ function listCircles() {
   const list = document.querySelector("#circles ul");
   facts.circles.forEach((circle, number) => {
     const line = made("li");
-    const button = made("button", circle.text, { type: "button" });
-    button.addEventListener("click", () => follow(`circle:${number}`));
-    line.append(button);
+    const steps = made("ol");
+    steps.append(...circle.steps.map((step) => made("li", step)));
+    const button = made("a", circle.sure ? "A deadlock:" : "Probably a deadlock:", { href: there(`circle:${number}`) });
+    line.append(button, steps);
     list.append(line);
   });
   document.getElementById("circles").hidden = facts.circles.length === 0;

@@ -92,5 +92,8 @@ def _facts(picture: Picture) -> dict[str, Any]:
             }
             for link in picture.links
         ],
-        "circles": [{"text": clean(each.text), "keys": [clean(key) for key in each.keys]} for each in picture.circles],
+        "circles": [
+            {"sure": each.sure, "steps": [clean(step) for step in each.steps], "keys": [clean(key) for key in each.keys]}
+            for each in picture.circles
+        ],
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import hypot
 from xml.sax.saxutils import escape, quoteattr
 
+from .layout import CELL
 from .words import LEGEND, clean, facts_of, heading, left_out, sentence
 
 TYPE_CHECKING = False
@@ -18,6 +19,7 @@ __all__ = ["STYLE", "drawing", "standalone", "style"]
 
 STYLE = "svg.css"
 MARGIN, LINE, BEND = 28, 20, 9
+LEAST_WIDTH, LEGEND_COLUMNS, LEGEND_STEP = 860, 2, 400
 CIRCLES = 6
 """So many circles are told in words below the drawing."""
 
@@ -38,19 +40,20 @@ def drawing(picture: Picture, layout: Layout) -> str:
 
 def standalone(picture: Picture, layout: Layout) -> str:
     """A file of its own."""
-    below = [*_circles(picture), left_out(picture)]
-    told = [line for line in below if line]
     top = MARGIN + LINE * 2
     foot = top + layout.height + MARGIN
-    width = max(layout.width + 2 * MARGIN, 980)
-    lines = [_opening(width, foot + LINE * (len(told) + 2), f"<title>{_text(heading(picture))}</title>")]
+    width = max(layout.width + 2 * MARGIN, LEAST_WIDTH)
+    told = [("circle", line) for text in _circles(picture) for line in _wrapped(text, width)]
+    told += [("told", line) for line in _wrapped(left_out(picture), width)]
+    after = foot + LINE * len(told) + LINE / 2
+    height = after + LINE * len(LEGEND) / LEGEND_COLUMNS + MARGIN
+    lines = [_opening(width, height, f"<title>{_text(heading(picture))}</title>")]
     lines.append(f"<style>{style(STYLE)}</style>")
     lines.append(_words(MARGIN, MARGIN, "head", heading(picture)))
     lines.append(_words(MARGIN, MARGIN + LINE, "told", picture.time))
     lines += _inside(picture, layout, top)
-    for number, line in enumerate(told):
-        lines.append(_words(MARGIN, foot + LINE * number, "told" if line is told[-1] and below[-1] else "circle", line))
-    lines.append(_legend(MARGIN, foot + LINE * len(told) + LINE / 2))
+    lines += [_words(MARGIN, foot + LINE * number, name, line) for number, (name, line) in enumerate(told)]
+    lines.append(_legend(MARGIN, after))
     return "\n".join([*lines, "</svg>", ""])
 
 
@@ -61,7 +64,17 @@ def _opening(width: float, height: float, inside: str) -> str:
 
 def _circles(picture: Picture) -> list[str]:
     more = len(picture.circles) - CIRCLES
-    return [each.text for each in picture.circles[:CIRCLES]] + ([f"and {more} circles more"] if more > 0 else [])
+    found = [
+        f"{'a deadlock' if each.sure else 'probably a deadlock'}: {'; '.join(each.steps)}"
+        for each in picture.circles[:CIRCLES]
+    ]
+    return found + ([f"and {more} circles more"] if more > 0 else [])
+
+
+def _wrapped(text: str, width: float) -> list[str]:
+    from textwrap import wrap
+
+    return wrap(clean(text), int((width - 2 * MARGIN) / CELL))
 
 
 def _inside(picture: Picture, layout: Layout, top: float) -> Iterator[str]:
@@ -83,7 +96,7 @@ def _node(node: Node, box: Box) -> str:
     told = clean(f"{node.label}\n" + "\n".join(f"{name}: {value}" for name, value in facts_of(node)))
     round_by = 5 if node.role == "process" else box.height / 2
     cards = (8, 4) if node.count > 2 else (4,) if node.count > 1 else ()
-    behind = "".join(f'<rect class="box" x="{left + by:.1f}" y="{top - by / 2:.1f}" {_frame(box, round_by, by)}/>' for by in cards)
+    behind = "".join(f'<rect class="box" x="{left + by:.1f}" y="{top - by * 0.75:.1f}" {_frame(box, round_by, by)}/>' for by in cards)
     note = node.note + (f" ×{node.count}" if node.count > 1 and node.role == "object" else "")
     return (
         f'<g class="{classes}" data-key={_attribute(node.key)} transform="translate({box.x:.1f} {box.y:.1f})">'
@@ -162,11 +175,10 @@ SIGNS = {
 
 def _legend(x: float, y: float) -> str:
     parts = [f'<g class="legend" transform="translate({x:.0f} {y:.0f})">']
-    across = 0.0
-    for name, meaning in LEGEND:
-        parts.append(f'<g transform="translate({across:.0f} 0)">{SIGNS[name]}<text class="note" x="32" y="4">')
+    for number, (name, meaning) in enumerate(LEGEND):
+        place = f"{number % LEGEND_COLUMNS * LEGEND_STEP} {number // LEGEND_COLUMNS * LINE}"
+        parts.append(f'<g transform="translate({place})">{SIGNS[name]}<text class="note" x="34" y="4">')
         parts.append(f"{_text(meaning)}</text></g>")
-        across += 32 + 6.4 * len(meaning) + 18
     return "".join([*parts, "</g>"])
 
 
