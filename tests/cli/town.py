@@ -13,6 +13,7 @@ import os
 import random
 import signal
 import sys
+import zlib
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -20,7 +21,6 @@ from unixipc import Fifo, FileLock, channel, fork, pipe, posix, sockets, sysv
 
 PR_SET_NAME, PR_SET_PDEATHSIG = 15, 1
 LIMIT_S = 60
-KEY = 0x0DEAD10C
 
 
 def forever() -> None:
@@ -35,6 +35,7 @@ class Town:
     def __init__(self, folder: Path, private: tuple[int, ...] = ()) -> None:
         self.folder, self.private = folder, private
         self.name = folder.name
+        self.key = 0x0DEA0000 | zlib.crc32(str(folder).encode()) & 0xFFFF
         self.pids: dict[str, list[int]] = {}
         self.children: list = []
         self.at_end = ExitStack()
@@ -67,7 +68,7 @@ class Town:
         os.dup2(errors, 2)
         os.close(errors)
 
-    def make(self, kind, name: str, *args) -> str:
+    def make(self, kind, name, *args):
         """Something with a name that is removed at the end, and that the town itself does not keep open."""
         kind.create(name, *args).close()
         self.at_end.callback(lambda: kind.open(name).remove())
@@ -173,12 +174,12 @@ def locked(town: Town, waiters: int) -> None:
 def deadlock(town: Town) -> None:
     """Three that wait in a circle: for a pipe, a semaphore, a file lock."""
     path = town.folder / "accounts.lock"
-    town.make(sysv.SemaphoreSet, KEY, [1])
+    town.make(sysv.SemaphoreSet, town.key, [1])
     data, into = pipe()
 
     def billing():  # has the semaphore, reads what the auditor would write
         into.close()
-        sysv.SemaphoreSet.open(KEY)[0].acquire()
+        sysv.SemaphoreSet.open(town.key)[0].acquire()
         yield
         data.read(1)
 
@@ -186,7 +187,7 @@ def deadlock(town: Town) -> None:
         data.close(), into.close()
         with FileLock(path):
             yield
-            sysv.SemaphoreSet.open(KEY)[0].acquire()
+            sysv.SemaphoreSet.open(town.key)[0].acquire()
 
     def auditor():  # has the pipe's end, wants the lock
         data.close()
@@ -288,7 +289,8 @@ def main() -> None:
     town = Town(Path(sys.argv[1]), (told, asked))
     try:
         busy(town, int(sys.argv[2]) if len(sys.argv) > 2 else 8)
-        crowd(town, int(sys.argv[3]) if len(sys.argv) > 3 else 0)
+        if len(sys.argv) > 3 and int(sys.argv[3]):
+            crowd(town, int(sys.argv[3]))
         os.write(told, json.dumps(town.pids).encode() + b"\n")
         os.read(asked, 1)
     finally:
