@@ -1,4 +1,4 @@
-"""`ipc map`: what real processes do is in the picture, in its place; what is hostile stays text; what is noise is folded."""
+"""`ipc map`: what real processes do is in the picture, in its place; hostile names stay text; noise is folded."""
 
 from __future__ import annotations
 
@@ -153,7 +153,9 @@ def test_workers_that_are_alike_are_one_box_and_all_shows_each(town):
     found = picture(scheduler, "--depth", 2)
     (workers,) = [node for node in found["nodes"] if node["label"] == "worker"]
     assert workers["count"] == 8 and set(workers["members"]) == {str(pid) for pid in town.pids["worker"]}
-    (link,) = [each for each in found["links"] if each["process"] == workers["key"] and each["thing"].startswith("channel")]
+    (link,) = [
+        each for each in found["links"] if each["process"] == workers["key"] and each["thing"].startswith("channel")
+    ]
     assert link["count"] == 8
     apart = picture(scheduler, "--depth", 2, "--all")
     assert len([node for node in apart["nodes"] if node["label"] == "worker"]) == 8
@@ -240,9 +242,11 @@ def test_dot_is_what_graphviz_reads(town):
 
 
 def read_dot(text):
-    """How many nodes and edges dot(1) finds; without it, what is well-formed here: a name, or two, and quoted values."""
+    """How many nodes and edges dot(1) finds; without it, those in lines of a name, or two, and quoted values."""
     if shutil.which("dot"):
-        plain = subprocess.run(["dot", "-Tplain"], input=text, capture_output=True, text=True, timeout=LIMIT_S, check=True)
+        plain = subprocess.run(
+            ["dot", "-Tplain"], input=text, capture_output=True, text=True, timeout=LIMIT_S, check=True
+        )
         assert plain.stderr == ""
         first = [line.split(" ", 1)[0] for line in plain.stdout.replace("\\\n", "").splitlines()]
         return first.count("node"), first.count("edge")
@@ -269,7 +273,7 @@ def hostile(tmp_path, until):
         with sockets.connect(SOCKET):
             FileLock(path).acquire()
 
-    with sockets.listen(SOCKET) as listener, fork(wait) as process, listener.accept(timeout=LIMIT_S), FileLock(path):
+    with FileLock(path), sockets.listen(SOCKET) as listener, fork(wait) as process, listener.accept(timeout=LIMIT_S):
         until(lambda: [wait for wait in inspector.why(process.pid).waits if wait.kind == "lock"])
         yield process.pid, path
         process.kill()
@@ -317,8 +321,10 @@ def test_at_a_terminal_a_page_is_written_and_named(town, tmp_path):
     leader, follower = os.openpty()
     with os.fdopen(leader, "rb", buffering=0) as ours:
         try:
-            drawn_at = subprocess.run([*IPC, "map", str(town.pids["tail"][0])], stdout=follower, stderr=subprocess.PIPE,
-                                      env=os.environ | {"TMPDIR": str(tmp_path)}, timeout=LIMIT_S, check=True)  # fmt: skip
+            drawn_at = subprocess.run(
+                [*IPC, "map", str(town.pids["tail"][0])], stdout=follower, stderr=subprocess.PIPE,
+                env=os.environ | {"TMPDIR": str(tmp_path)}, timeout=LIMIT_S, check=True,
+            )  # fmt: skip
         finally:
             os.close(follower)
         (page,) = tmp_path.iterdir()
@@ -344,8 +350,14 @@ def test_other_users_processes_are_counted_as_hidden(as_nobody, town):
 
 
 def test_without_the_layout_it_says_what_to_install_and_dot_still_works(town):
-    code = f"import sys; sys.modules['graphlay'] = None; sys.argv = ['ipc', 'map', '{town.pids['tail'][0]}', *sys.argv[1:]]\nfrom unixipc.cli.main import run\nrun()"
-    done = subprocess.run([sys.executable, "-c", code, "--format", "svg"], capture_output=True, text=True, timeout=LIMIT_S, check=False)
+    code = (
+        "import sys; sys.modules['graphlay'] = None\n"
+        f"sys.argv = ['ipc', 'map', '{town.pids['tail'][0]}', *sys.argv[1:]]\n"
+        "from unixipc.cli.main import run\nrun()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "--format", "svg"], capture_output=True, text=True, timeout=LIMIT_S, check=False
+    )
     assert done.returncode == 1 and 'pip install "unixipc[cli]"' in done.stderr and done.stdout == ""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=LIMIT_S, check=True)
     assert done.stdout.startswith("digraph")

@@ -1,6 +1,6 @@
-"""A town of real processes that talk: a web application, pipelines, a topic, locks, a deadlock. For tests of `ipc map`.
+"""A town of real processes that talk: clients and servers, pipelines, a topic, locks, a deadlock: for `ipc map`.
 
-``python town.py FOLDER [WORKERS [TEAMS]]`` makes it, prints the pids by name as JSON, stays until its standard input ends, and
+``python town.py FOLDER [WORKERS [TEAMS]]`` makes it, prints the pids by name as JSON, stays until its input ends, and
 then ends everybody and removes what it has made. Names are those of files in FOLDER, and of channels and POSIX memory
 with the folder's name in them.
 """
@@ -30,7 +30,7 @@ def forever() -> None:
 
 
 class Town:
-    """Starts processes under a name. A body is a generator: when it yields, it has what it should have; then it waits."""
+    """Starts processes under a name. A body is a generator: when it yields, it has what it should; then it waits."""
 
     def __init__(self, folder: Path, private: tuple[int, ...] = ()) -> None:
         self.folder, self.private = folder, private

@@ -15,22 +15,25 @@ if TYPE_CHECKING:
 
     from ..inspector import Graph
     from .picture.model import Picture
-    from .picture.ties import Ties
 
 FORMATS = ("html", "svg", "dot", "json")
 MOST = 1000
 """More nodes than this are no picture any more, and the layout would take long."""
 
 
+NAMED = 4
+"""So many of the things that were asked for are in the heading."""
+
+
 @click.command()
 @click.argument("things", nargs=-1, metavar="[THING]...")
-@click.option("--depth", type=click.IntRange(0, 99), default=2, show_default=True, help="With THING: so many steps away.")
+@click.option("--depth", type=click.IntRange(0, 99), default=2, show_default=True, help="THING: so many steps away.")
 @click.option("--kind", "kinds", multiple=True, metavar="KIND", type=click.Choice((*FAMILIES, *KINDS)),
               help="Only objects of this kind or family, as in ipc ls; may be given several times.")  # fmt: skip
 @click.option("--mine", is_flag=True, help="Only my processes, what they use, and who else uses that.")
 @click.option("--waits", is_flag=True, help="Only who waits for what somebody has, and circles.")
 @click.option("--all", "everything", is_flag=True, help="Fold nothing: every object, each process by itself.")
-@click.option("-o", "--output", metavar="FILE", help="Write it there; its ending says the format. - is the standard output.")
+@click.option("-o", "--output", metavar="FILE", help="Write it there; its ending says the format. -: stdout.")
 @click.option("--format", "form", type=click.Choice(FORMATS), help="The format, if the ending of FILE does not say it.")
 @click.option("--open", "show", is_flag=True, help="Open the page in a browser.")
 @click.option("--json", "as_json", is_flag=True, help="Print nodes, links and circles; as --format json.")
@@ -40,9 +43,9 @@ def map(things: tuple[str, ...], output: str | None, form: str | None, show: boo
     With THING (a pid, a command, or whatever `ipc who` understands): its neighbourhood. At a terminal a page for the
     browser is written to a new file, whose name is printed; into a pipe goes DOT, for Graphviz.
 
-    A pipeline reads from left to right: who writes, what, who reads; who waits for a lock, the lock, who has it. A dot at
-    a process: it waits there now. Dashed: only likely. Processes that are alike are one box with their number, objects
-    that join nobody are left out; what was left out is said.
+    A pipeline reads from left to right: who writes, what, who reads; who waits for a lock, the lock, who has it. A dot
+    at a process: it waits there now. Dashed: only likely. Processes that are alike are one box with their number,
+    objects that join nobody are left out; what was left out is said.
 
     \b
     Examples:
@@ -109,7 +112,9 @@ def _picture(
 def _scope(things: tuple[str, ...], depth: int, kinds: tuple[str, ...], mine: bool, waits: bool) -> str:
     from .main import printable
 
-    parts = [f"{', '.join(printable(each) for each in things)} and {depth} steps around"] if things else []
+    shown = [printable(each) for each in things[:NAMED]]
+    shown += [f"{len(things) - NAMED} more"] if len(things) > NAMED else []
+    parts = [f"{', '.join(shown)} and {depth} step{'s' * (depth != 1)} around"] if things else []
     parts += [", ".join(kinds)] if kinds else []
     parts += ["mine"] if mine else []
     return "; ".join([*parts, "who waits"] if waits else parts)

@@ -1,1 +1,4 @@
-"""The graph of the inspector as a picture: what is in it (ties, scope, folding, model), where (layout), how (svg, dot, page)."""
+"""The graph of the inspector as a picture.
+
+What is in it: ties, scope, folding, model. Where it goes: layout. How it looks: words, svg, page, dot.
+"""

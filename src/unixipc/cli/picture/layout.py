@@ -86,7 +86,7 @@ def _size(node: Node) -> tuple[float, float, str]:
     from rich.cells import cell_len
 
     label = short(node.label)
-    note = node.note + (f" ×{node.count}" if node.count > 1 else "")
+    note = node.note + (f" x{node.count}" if node.count > 1 else "")
     return max(56.0, cell_len(label) * CELL + ROOM, cell_len(note) * SMALL_CELL + ROOM), HEIGHT, label
 
 
@@ -120,7 +120,7 @@ Placed = tuple[dict[str, "Point"], dict[int, tuple["Point", ...]], "Point"]
 
 
 def _place(part: Part, sizes: dict[str, tuple[float, float, str]]) -> Placed:
-    """One part, its upper left corner at 0, 0: the middles of its nodes, the lines by the number of the link, its size."""
+    """One part, its upper left corner at 0, 0: the middles of its nodes, the lines by number of link, its size."""
     import graphlay
 
     nodes, links = part
@@ -139,7 +139,9 @@ def _place(part: Part, sizes: dict[str, tuple[float, float, str]]) -> Placed:
     return _to_corner(middles, ways, sizes)
 
 
-def _to_corner(middles: dict[str, Point], ways: dict[int, tuple[Point, ...]], sizes: dict[str, tuple[float, float, str]]) -> Placed:
+def _to_corner(
+    middles: dict[str, Point], ways: dict[int, tuple[Point, ...]], sizes: dict[str, tuple[float, float, str]]
+) -> Placed:
     xs = [x + side * sizes[key][0] / 2 for key, (x, _y) in middles.items() for side in (-1, 1)]
     ys = [y + side * sizes[key][1] / 2 for key, (_x, y) in middles.items() for side in (-1, 1)]
     xs += [x for way in ways.values() for x, _y in way]

@@ -139,12 +139,16 @@ def _links(ties: Ties, keys: dict[Key, str]) -> list[Link]:
 def _link(process: str, thing: str, group: list[tuple[int, Key, Tie]], users: dict[Key, dict[int, Tie]]) -> Link:
     hows = tuple(sorted({how for _pid, _key, tie in group for how in tie.hows}))
     details = dict.fromkeys(
-        printable(f"{pid} {how}: {text}") for pid, _key, tie in group for how, texts in tie.hows.items() for text in texts
+        printable(f"{pid} {how}: {text}")
+        for pid, _key, tie in group
+        for how, texts in tie.hows.items()
+        for text in texts
     )
     key = group[0][1]
     flow = _flow(key[0], hows)
     return Link(
-        process, thing, hows, flow, _leads(flow, key, group, users[key]), sum("waits for" in tie.hows for _pid, _key, tie in group),
+        process, thing, hows, flow, _leads(flow, key, group, users[key]),
+        sum("waits for" in tie.hows for _pid, _key, tie in group),
         all(tie.sure for _pid, _key, tie in group), any(tie.stuck for _pid, _key, tie in group), len(group),
         tuple(_some(list(details))),
     )  # fmt: skip
@@ -179,7 +183,12 @@ def _states(links: list[Link]) -> dict[str, str]:
     for link in links:
         if link.stuck:
             found[link.process] = found[link.thing] = "stuck"
-        elif link.waiting and link.flow == "to" and not link.thing.startswith("process:") and found.get(link.process) != "stuck":
+        elif (
+            link.waiting
+            and link.flow == "to"
+            and not link.thing.startswith("process:")
+            and found.get(link.process) != "stuck"
+        ):
             found[link.process] = "waits"
     return found
 
@@ -199,9 +208,7 @@ def _process_node(ties: Ties, pids: list[int], states: dict[str, str]) -> Node:
     )  # fmt: skip
 
 
-def _thing_node(
-    ties: Ties, group: list[Key], key: str, rows: dict[str, list[Any]], states: dict[str, str]
-) -> Node:
+def _thing_node(ties: Ties, group: list[Key], key: str, rows: dict[str, list[Any]], states: dict[str, str]) -> Node:
     thing = ties.things[group[0]]
     members = [each for one in group for each in ties.things[one].ids]
     name = printable(thing.name)

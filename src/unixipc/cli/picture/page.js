@@ -11,6 +11,7 @@ const nodes = new Map(facts.nodes.map((node) => [node.key, { ...node, links: [] 
 const links = facts.links.map((link) => ({ ...link, on: true }));
 const off = { kinds: new Set(), hows: new Set() };
 const STEPS = 2; // from a process over an object to the next process
+const TALL = 14; // so many below each other fit on a screen
 const all = { width: drawing.viewBox.baseVal.width, height: drawing.viewBox.baseVal.height };
 let view = { x: 0, y: 0, ...all };
 let trail = [];
@@ -33,6 +34,9 @@ function bind() {
   for (const element of drawing.querySelectorAll("g.node")) {
     const node = nodes.get(element.dataset.key);
     node.element = element;
+    node.home = places(element);
+    [node.x, node.y] = element.getAttribute("transform").match(/-?[\d.]+/g).map(Number);
+    node.width = Number(element.querySelector(".box:last-of-type").getAttribute("width"));
     element.querySelector("title").remove(); // the card says it
     element.setAttribute("tabindex", "0");
     element.setAttribute("role", "link");
@@ -46,12 +50,74 @@ function bind() {
   drawing.querySelectorAll("g.link").forEach((element, number) => {
     const link = links[number];
     link.element = element;
+    link.home = [...element.children].flatMap(places);
     element.querySelector("title").remove();
     nodes.get(link.process).links.push(link);
     nodes.get(link.thing).links.push(link);
     element.addEventListener("pointerenter", () => light([link.process, link.thing], [link], () => showLink(link)));
     element.addEventListener("pointerleave", () => point(null));
   });
+}
+
+const places = (element) => ["transform", "d", "cx", "cy"].filter((name) => element.hasAttribute(name))
+  .map((name) => [element, name, element.getAttribute(name)]);
+
+function put(home) {
+  for (const [element, name, value] of home) element.setAttribute(name, value);
+}
+
+// A neighbourhood is drawn anew, close together: what comes before it to the left, what comes after it to the right.
+
+function levels(key, inside) {
+  const found = new Map([[key, 0]]);
+  for (const each of found.keys()) { // a Map goes on with what is added meanwhile
+    for (const link of nodes.get(each).links) {
+      const other = others(link, each);
+      const later = (link.process === each) === link.leads;
+      if (link.on && inside.has(other) && !found.has(other)) found.set(other, found.get(each) + (later ? 1 : -1));
+    }
+  }
+  return found;
+}
+
+function columns(found) {
+  const byLevel = new Map();
+  for (const [key, level] of found) byLevel.set(level, [...(byLevel.get(level) ?? []), nodes.get(key)]);
+  return [...byLevel.keys()].sort((a, b) => a - b).flatMap((level) => {
+    const column = byLevel.get(level).sort((a, b) => a.y - b.y || a.x - b.x);
+    return Array.from({ length: Math.ceil(column.length / TALL) }, (_none, part) => column.slice(part * TALL, (part + 1) * TALL));
+  });
+}
+
+function gather(key, inside) {
+  let left = 0;
+  for (const column of columns(levels(key, inside))) {
+    const width = Math.max(...column.map((node) => node.width));
+    column.forEach((node, row) => {
+      node.at = { x: left + width / 2, y: (row - (column.length - 1) / 2) * 54 };
+      node.element.setAttribute("transform", `translate(${node.at.x} ${node.at.y})`);
+    });
+    left += width + 76;
+  }
+  for (const link of links) if (inside.has(link.process) && inside.has(link.thing)) join(link);
+}
+
+function join(link) {
+  const from = nodes.get(link.process), to = nodes.get(link.thing);
+  const way = to.at.x >= from.at.x ? 1 : -1; // which side of the process it leaves; the other side it enters
+  const start = { x: from.at.x + way * from.width / 2, y: from.at.y };
+  const end = { x: to.at.x - way * to.width / 2, y: to.at.y };
+  const bend = way * Math.max(Math.abs(end.x - start.x) / 2, 24);
+  const line = `M${start.x} ${start.y}C${start.x + bend} ${start.y} ${end.x - bend} ${end.y} ${end.x} ${end.y}`;
+  for (const path of link.element.querySelectorAll(".wide, .line")) path.setAttribute("d", line);
+  const tips = { to: [[end, way]], from: [[start, -way]], both: [[end, way], [start, -way]], none: [] }[link.flow];
+  link.element.querySelectorAll(".head").forEach((head, number) => {
+    const [tip, side] = tips[number];
+    head.setAttribute("d", `M${tip.x} ${tip.y}l${-8 * side} -3.6l0 7.2Z`);
+  });
+  const dot = link.element.querySelector("circle");
+  dot?.setAttribute("cx", start.x + way * (link.flow === "from" || link.flow === "both" ? 12 : 5));
+  dot?.setAttribute("cy", start.y);
 }
 
 // Point: the facts, and the neighbours lit up.
@@ -168,6 +234,8 @@ function sift() {
     link.on = !off.kinds.has(kind) && link.hows.some((how) => !off.hows.has(how));
   }
   const inside = wanted();
+  for (const each of [...nodes.values(), ...links]) put(each.home);
+  if (nodes.has(trail.at(-1))) gather(trail.at(-1), inside);
   for (const node of nodes.values()) {
     node.shown = inside.has(node.key) && (!node.links.length || node.links.some((link) => link.on));
     node.element.classList.toggle("away", !node.shown);

@@ -29,7 +29,9 @@ CANNOT_BE = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u20
 def page(picture: Picture, layout: Layout) -> str:
     """The whole page as HTML."""
     css, script = style(STYLE) + style("page.css"), style("page.js")
-    policy = f"default-src 'none'; style-src {_hash(css)}; script-src {_hash(script)}; base-uri 'none'; form-action 'none'"
+    policy = (
+        f"default-src 'none'; style-src {_hash(css)}; script-src {_hash(script)}; base-uri 'none'; form-action 'none'"
+    )
     parts = {
         "policy": policy,
         "title": escape(clean(f"ipc map of {picture.host}")),
@@ -56,10 +58,8 @@ def _hash(text: str) -> str:
 
 
 def _legend() -> str:
-    def sign(name: str) -> str:
-        return f'<svg class="map sign" width="30" height="18" viewBox="-2 -10 30 19" aria-hidden="true">{SIGNS[name]}</svg>'
-
-    return "".join(f"<li>{sign(name)} {escape(meaning)}</li>" for name, meaning in LEGEND)
+    opening = '<svg class="map sign" width="30" height="18" viewBox="-2 -10 30 19" aria-hidden="true">'
+    return "".join(f"<li>{opening}{SIGNS[name]}</svg> {escape(meaning)}</li>" for name, meaning in LEGEND)
 
 
 def _facts(picture: Picture) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def _facts(picture: Picture) -> dict[str, Any]:
                 "state": node.state,
                 "told": state_of(node),
                 "members": [clean(each) for each in node.members],
-                "facts": [[name, clean(value)] for name, value in facts_of(node)],
+                "facts": [[name, clean(value)] for name, value in facts_of(node) if name != "state"],
             }
             for node in picture.nodes
         ],
@@ -85,6 +85,8 @@ def _facts(picture: Picture) -> dict[str, Any]:
                 "process": clean(link.process),
                 "thing": clean(link.thing),
                 "hows": link.hows,
+                "flow": link.flow,
+                "leads": link.leads,
                 "stuck": link.stuck,
                 "sure": link.sure,
                 "sentence": clean(sentence(link, nodes)),
@@ -93,7 +95,11 @@ def _facts(picture: Picture) -> dict[str, Any]:
             for link in picture.links
         ],
         "circles": [
-            {"sure": each.sure, "steps": [clean(step) for step in each.steps], "keys": [clean(key) for key in each.keys]}
+            {
+                "sure": each.sure,
+                "steps": [clean(step) for step in each.steps],
+                "keys": [clean(key) for key in each.keys],
+            }
             for each in picture.circles
         ],
     }

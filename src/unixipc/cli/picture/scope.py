@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["around", "meant", "of_kinds", "of_mine", "who_waits", "without_us"]
 
+
 def meant(ties: Ties, ids: dict[str, Key], things: Iterable[str]) -> set[Key]:
     """What these words mean: pids, commands, or whatever `ipc who` understands. `ids`: "kind:id" -> its object."""
     return {key for thing in things for key in _meant(ties, ids, thing)}
@@ -87,4 +88,4 @@ def who_waits(ties: Ties) -> None:
         for (_pid, key), tie in ties.ties.items()
         if tie.stuck or ("waits for" in tie.hows and (key[0] in HELD or set(tie.hows) == {"waits for"}))
     }
-    ties.keep({at: tie for at, tie in ties.ties.items() if at[1] in waited and at[1][0] != "process" or tie.stuck})
+    ties.keep({at: tie for at, tie in ties.ties.items() if (at[1] in waited and at[1][0] != "process") or tie.stuck})

@@ -96,8 +96,10 @@ def _node(node: Node, box: Box) -> str:
     told = clean(f"{node.label}\n" + "\n".join(f"{name}: {value}" for name, value in facts_of(node)))
     round_by = 5 if node.role == "process" else box.height / 2
     cards = (8, 4) if node.count > 2 else (4,) if node.count > 1 else ()
-    behind = "".join(f'<rect class="box" x="{left + by:.1f}" y="{top - by * 0.75:.1f}" {_frame(box, round_by, by)}/>' for by in cards)
-    note = node.note + (f" ×{node.count}" if node.count > 1 and node.role == "object" else "")
+    behind = "".join(
+        f'<rect class="box" x="{left + by:.1f}" y="{top - by * 0.75:.1f}" {_frame(box, round_by, by)}/>' for by in cards
+    )
+    note = node.note + (f" x{node.count}" if node.count > 1 and node.role == "object" else "")
     return (
         f'<g class="{classes}" data-key={_attribute(node.key)} transform="translate({box.x:.1f} {box.y:.1f})">'
         f"<title>{escape(told)}</title>{behind}"

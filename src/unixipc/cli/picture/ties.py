@@ -28,7 +28,7 @@ NUMBERS = re.compile(r"[0-9]+|[0-9a-f]+:[0-9a-f]+:[0-9]+")
 
 @record
 class Thing:
-    """An object of the picture. `ids`: the inspector's "kind:id" of all that it stands for; `name`: "" if it has none."""
+    """An object of the picture. `ids`: the inspector's "kind:id" of all that it stands for; `name`: "" for none."""
 
     kind: str
     ids: tuple[str, ...]
