@@ -332,6 +332,23 @@ def test_at_a_terminal_a_page_is_written_and_named(town, tmp_path):
     assert page.read_text().startswith("<!DOCTYPE html>") and page.stat().st_mode & 0o777 == 0o600
 
 
+def test_open_shows_the_page_in_the_browser(town, tmp_path):
+    browser, shown = tmp_path / "browser", tmp_path / "shown"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {shown}\n')
+    browser.chmod(0o755)
+    page = tmp_path / "map.html"
+    drawn(town.pids["tail"][0], "-o", page, "--open", env=os.environ | {"BROWSER": str(browser)})
+    assert shown.read_text().strip() == page.as_uri()
+
+
+def test_who_talks_to_nobody_is_told_so():
+    nothing = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+    with subprocess.Popen(["sleep", "60"], **nothing) as process:
+        told = drawn(process.pid, "--depth", 1, status=1)
+        process.kill()
+    assert "nobody else" in told.stderr and told.stdout == ""
+
+
 def test_what_is_left_out_is_said(town):
     done = drawn(town.pids["tail"][0], "-o", "-", "--format", "svg")
     line = next(line for line in done.stderr.splitlines() if "left out" in line)

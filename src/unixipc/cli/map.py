@@ -33,7 +33,8 @@ NAMED = 4
 @click.option("--mine", is_flag=True, help="Only my processes, what they use, and who else uses that.")
 @click.option("--waits", is_flag=True, help="Only who waits for what somebody has, and circles.")
 @click.option("--all", "everything", is_flag=True, help="Fold nothing: every object, each process by itself.")
-@click.option("-o", "--output", metavar="FILE", help="Write it there; its ending says the format. -: stdout.")
+@click.option("-o", "--output", metavar="FILE", type=click.Path(dir_okay=False),
+              help="Write it there; its ending says the format. -: stdout.")  # fmt: skip
 @click.option("--format", "form", type=click.Choice(FORMATS), help="The format, if the ending of FILE does not say it.")
 @click.option("--open", "show", is_flag=True, help="Open the page in a browser.")
 @click.option("--json", "as_json", is_flag=True, help="Print nodes, links and circles; as --format json.")
@@ -171,7 +172,8 @@ def _told(picture: Picture) -> None:
     """What is in it, and what not, on stderr."""
     from .picture.words import clean, heading, left_out
 
-    lines = [heading(picture), *(circle.text for circle in picture.circles), left_out(picture)]
+    empty = "" if picture.nodes else "nobody in this part has to do with anybody else; --all shows everything"
+    lines = [heading(picture), empty, *(circle.text for circle in picture.circles), left_out(picture)]
     for line in lines:
         if line:
             click.echo(f"ipc: {clean(line)}", err=True)
