@@ -34,7 +34,7 @@ def test_every_file_is_installed():
     """A file that meson.build does not name would be missing from the wheel."""
     listed = (SOURCE / "meson.build").read_text()
     for path in SOURCE.rglob("*"):
-        if path.suffix in {".py", ".pyi", ".pyx", ".c"} and "__pycache__" not in path.parts:
+        if path.suffix in {".py", ".pyi", ".pyx", ".c", ".css", ".html", ".js"} and "__pycache__" not in path.parts:
             name = path.stem if path.suffix == ".pyx" else path.name
             assert f"'{name}'" in listed or f"/{name}'" in listed, f"{path} is not in meson.build"
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import signal
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from unixipc import inspector
 
 LIMIT_S = 60
 IPC = (sys.executable, "-m", "unixipc.cli")
@@ -80,3 +84,46 @@ def shell(tmp_path):
 def name():
     """A name for a channel or POSIX object that nobody else has."""
     return f"test-{os.getpid()}-{os.urandom(4).hex()}"
+
+
+class Town:
+    """The processes of town.py: `pids` by their names, `everybody`, and the folder of their files."""
+
+    def __init__(self, folder: Path, pids: dict[str, list[int]]) -> None:
+        self.folder, self.pids = folder, pids
+        self.everybody = sorted(pid for each in pids.values() for pid in each)
+
+
+@contextmanager
+def running_town(folder: Path, workers: int, teams: int):
+    """Until the block ends."""
+    words = [sys.executable, str(Path(__file__).with_name("town.py")), str(folder), str(workers), str(teams)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        try:
+            line = process.stdout.readline()
+            errors = folder / "errors"
+            assert line, errors.read_text() if errors.exists() else "it did not begin"
+            town = Town(folder, json.loads(line))
+            wait_for_the_circle(town)
+            yield town
+        finally:
+            process.stdin.close()
+            try:
+                assert process.wait(timeout=LIMIT_S) == 0
+            finally:
+                process.kill()
+
+
+def wait_for_the_circle(town: Town) -> None:
+    """Until everybody in it sleeps."""
+    deadline = time.monotonic() + LIMIT_S
+    while not inspector.why(town.pids["ledger"][0]).cycles:
+        assert time.monotonic() < deadline, "no deadlock was made"
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def town(own_ipc_namespace, tmp_path_factory):
+    """36 processes that talk over everything, three of them in a deadlock; the folder's name is free of accidents."""
+    with running_town(tmp_path_factory.mktemp("town"), 8, 0) as made:
+        yield made

@@ -24,6 +24,7 @@ VERBS = {
     "ipcs": "List System V objects, spelled as for ipcs(1).",
     "lock": "Run a command while a file is locked, as flock(1) does; or tell who holds it.",
     "ls": "List what processes talk through: queues, semaphores, memory, locks, pipes, sockets, channels.",
+    "map": "Draw who talks to whom and who waits for whom: a page for the browser, SVG, DOT, JSON.",
     "mk": "Make a queue, semaphore, shared memory, FIFO, channel or topic; its address is printed.",
     "recv": "Print the messages that come to an address.",
     "rm": "Remove exactly the objects of these addresses.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from .ls import FAMILIES, KINDS
+from .choices import FAMILIES, KINDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
