@@ -31,6 +31,7 @@ KINDS = {
     "memfd": "memory files",
     "channel": "our queues in shared memory",
     "topic": "our topics in shared memory",
+    "robust": "robust locks, with who has them and who waits",
     "mapping": "shared mappings of any file (only when asked for)",
     "signals": "what each process does with its signals (only when asked for)",
 }

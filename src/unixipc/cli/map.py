@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from .ls import FAMILIES, KINDS
+from .choices import FAMILIES, KINDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

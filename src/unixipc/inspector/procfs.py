@@ -56,7 +56,6 @@ __all__ = [
     "turns_of",
     "wchan_of",
     "words_after",
-    "words_of",
 ]
 
 OTHER_NUMBERS = -1
@@ -266,14 +265,9 @@ def command_of(pid: int) -> str:
         return ""
 
 
-def words_of(pid: int) -> str:
-    """Its command line, "" once it has ended, or for a thread of the kernel's. -- proc_pid_cmdline(5)"""
-    return os.fsdecode(bytes_of(f"/proc/{pid}/cmdline") or b"").rstrip("\0").replace("\0", " ")
-
-
 def arguments_of(pid: int) -> list[str]:
     """Its command line, as ps shows it; nothing once it has ended, or of a kernel thread. -- proc(5), cmdline"""
-    return [os.fsdecode(word) for word in (_bytes_of(f"/proc/{pid}/cmdline") or b"").split(b"\0") if word]
+    return [os.fsdecode(word) for word in (bytes_of(f"/proc/{pid}/cmdline") or b"").split(b"\0") if word]
 
 
 def shows_calls() -> bool:

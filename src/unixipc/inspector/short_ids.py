@@ -28,7 +28,7 @@ NUMBERED = {"sysv-queue": "q", "sysv-set": "s", "sysv-segment": "m", "pipe": "p"
 """What stands before the kernel's number."""
 HASHED = {
     "posix-queue": "pq", "posix-semaphore": "ps", "posix-memory": "pm", "lock": "l", "fifo": "f", "memfd": "d",
-    "channel": "c", "topic": "t", "mapping": "mm",
+    "channel": "c", "topic": "t", "robust": "r", "mapping": "mm",
 }  # fmt: skip
 """What stands before a hash; a kind that is not here has its name and a hyphen there."""
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"

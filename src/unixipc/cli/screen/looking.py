@@ -102,13 +102,13 @@ class Looks:
         return not (self.wanted.pids or self.wanted.kinds or self.wanted.mine) or (wait.kind, wait.id) in about
 
     def _words_of(self, commands: dict[int, str]) -> dict[int, str]:
-        from ...inspector.procfs import words_of
+        from ...inspector.procfs import arguments_of
 
         for pid in self._words.keys() - commands.keys():
             del self._words[pid]
         for pid, command in commands.items():
             if pid not in self._words or self._words[pid][0] != command:
-                self._words[pid] = command, words_of(pid)
+                self._words[pid] = command, " ".join(arguments_of(pid))
         return {pid: self._words[pid][1] for pid in commands}
 
 
