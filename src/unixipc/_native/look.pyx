@@ -1,5 +1,5 @@
 # cython: language_level=3
-"""Looking at other processes' files, without asking the file systems that they are on: those may be dead. -- statx(2)"""
+"""Other processes' files, without asking the file systems that they are on: those may be dead. -- statx(2)"""
 
 from libc.errno cimport EAGAIN, ENOENT, ENOMEM, ESRCH, errno
 from libc.stdint cimport uint32_t, uint64_t
@@ -220,7 +220,7 @@ cdef int add(dict table, object which, int pid, Found *one) except -1:
 def descriptors_of(int pid, dict pipes, dict sockets, dict anonymous):
     """Sort its descriptors into the tables, by inode number or name, as (pid, number, mode of the link).
 
-    Of those that have a path: a list of (number, mode of the link, path). No file is asked for anything. -- proc_pid_fd(5)
+    Of those that have a path: a list of (number, mode of the link, path). -- proc_pid_fd(5)
     """
     cdef bytes path = b"/proc/%d/fd" % pid
     cdef const char *raw = path
@@ -240,9 +240,9 @@ def descriptors_of(int pid, dict pipes, dict sockets, dict anonymous):
 
 
 def shared_mappings_of(int pid):
-    """What it has mapped shared: (start, end, offset, writable, major, minor, inode, name). -- PROCMAP_QUERY, proc_pid_maps(5)
+    """What it has mapped shared: (start, end, offset, writable, major, minor, inode, name). -- proc_pid_maps(5)
 
-    The kernel skips all the others: text of them is not even made. OSError(ENOTTY) before Linux 6.11.
+    By PROCMAP_QUERY: the kernel skips all the others: text of them is not even made. OSError(ENOTTY) before Linux 6.11.
     """
     cdef bytes path = b"/proc/%d/maps" % pid
     cdef const char *raw = path
@@ -298,7 +298,7 @@ cdef object stat_of(int folder, const char *path, int flags, name):
 
 
 def stat_known(path):
-    """What is known here about an open file: NFS and FUSE ask nobody for it, so it cannot wait for the dead. -- statx(2)
+    """What is known here about an open file: NFS and FUSE ask nobody for it. -- statx(2)
 
     `path`: /proc/PID/fd/N. On the way to a name in a folder they may ask: that is for `stat_cached`.
     """
@@ -307,10 +307,10 @@ def stat_known(path):
 
 
 def stat_cached(start, name):
-    """The same about the file that is called `name` in the folder `start`, if all of the way is known here. -- openat2(2)
+    """The same of the file that is called `name` in the folder `start`, if the way is known here. -- openat2(2)
 
-    A name that begins with "/" does so at `start`. BlockingIOError: a file system would have to be asked. OSError(ENOSYS
-    or EINVAL): before Linux 5.12.
+    A name that begins with "/" does so at `start`. BlockingIOError: a file system would have to be asked.
+    OSError(ENOSYS or EINVAL): before Linux 5.12.
     """
     cdef bytes way = os.fsencode(start), rest = os.fsencode(name).lstrip(b"/") or b"."
     cdef const char *raw = way
