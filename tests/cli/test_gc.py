@@ -103,6 +103,24 @@ def test_at_a_terminal_likely_asks_once(left, shell, answer, status, after):
         assert answer == "y" or "removed" not in out
 
 
+def test_only_what_was_shown_is_agreed_to(left, shell):
+    master, terminal = os.openpty()
+    words = ["ipc", "gc", "sysv", "--older-than", "0", "--likely"]
+    with open(master, "rb+", buffering=0) as ours:
+        with subprocess.Popen(
+            words, stdin=terminal, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=shell.environment
+        ) as asked:
+            os.close(terminal)
+            said = b""
+            while b"[y/N]" not in said:
+                said += (more := os.read(asked.stderr.fileno(), 1000))
+                assert more, said
+            killed(lambda: segment(sysv.Key.random()))
+            ours.write(b"y\n")
+            asked.communicate(timeout=LIMIT_S)
+    assert asked.returncode == 0 and private_and_keyed() == (0, 1)
+
+
 def test_yes_at_a_terminal_is_not_asked(left, shell):
     master, terminal = os.openpty()
     try:

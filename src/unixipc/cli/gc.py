@@ -68,10 +68,10 @@ def gc(
     from ..inspector import collect
 
     where = folders or None
-    look = partial(collect, kinds, likely=likely, mine=mine, matching=matching, older_than_s=older_than, folders=where)
-    if likely and not dry_run and not yes and not _agreed(look(dry_run=True)):
-        raise click.Abort
-    rows = _with_a_bar(partial(look, dry_run=dry_run))
+    look = partial(collect, kinds, mine=mine, matching=matching, older_than_s=older_than, folders=where)
+    asks = likely and not (dry_run or yes or as_json)
+    meant = _agreed(look(likely=True, dry_run=True)) if asks else likely
+    rows = _with_a_bar(partial(look, likely=meant, dry_run=dry_run))
     if as_json:
         from .render import print_json
 
@@ -82,15 +82,16 @@ def gc(
         raise click.exceptions.Exit(1)
 
 
-def _agreed(rows: list[Collected]) -> bool:
-    """At a terminal: whether that is what was meant. --likely itself is what a script says."""
+def _agreed(rows: list[Collected]) -> bool | list[tuple[str, int | str]]:
+    """At a terminal: those that were shown, if they are meant; else all, as --likely itself is what a script says."""
     import sys
 
     doubtful = [row for row in rows if row.done == "would remove" and not row.orphan.sure]
     if not doubtful or not sys.stdin.isatty():
-        return True
+        return not sys.stdin.isatty()
     _print(doubtful)
-    return click.confirm("These are likely, not surely, ownerless. Remove them?", err=True)
+    click.confirm("These are likely, not surely, ownerless. Remove them?", err=True, abort=True)
+    return [(row.orphan.kind, row.orphan.id) for row in doubtful]
 
 
 def _with_a_bar(collecting: Callable[..., list[Collected]]) -> list[Collected]:

@@ -46,7 +46,7 @@ class Collected:
 def collect(
     kinds: Collection[str] = (),
     *,
-    likely: bool = False,
+    likely: bool | Collection[tuple[str, int | str]] = False,
     mine: bool = False,
     matching: str | None = None,
     older_than_s: float = YOUNG_S,
@@ -56,11 +56,12 @@ def collect(
 ) -> list[Collected]:
     """Remove the orphans that are "sure" (with `likely` those too), and tell of each what was done. -- shmctl(2)
 
-    `kinds`: as for `ls`, all by default. `mine`: only what belongs to this user. `matching`: only
-    what has such an id, as a shell's pattern ("/tmp/app-*"). What is "possible" only is never
-    removed, nor what was used within `older_than_s` seconds. Each is looked at once more, immediately before: who came
-    meanwhile keeps it. `folders`: where to look for sockets' files. `on_each` is called with each as it is done. What
-    belongs to others is left, unless we are root; a removal that the kernel refuses is "refused", with its words.
+    `likely` may also be the (kind, id) of those that are meant. `kinds`: as for `ls`, all by default. `mine`: only what
+    belongs to this user. `matching`: only what has such an id, as a shell's pattern ("/tmp/app-*"). What is "possible"
+    only is never removed, nor what was used within `older_than_s` seconds. Each is looked at once more, immediately
+    before: who came meanwhile keeps it. `folders`: where to look for sockets' files. `on_each` is called with each as
+    it is done. What belongs to others is left, unless we are root; a removal that the kernel refuses is "refused",
+    with its words.
     ValueError for a kind that does not exist.
     """
     known = {*KINDS, *(each.partition("-")[0] for each in KINDS)}
@@ -81,11 +82,13 @@ def _is_meant(orphan: Orphan, mine: bool, matching: str | None) -> bool:
     return by_name and (not mine or orphan.owner_uid == os.geteuid())
 
 
-def _why_left(orphan: Orphan, row: Row, likely: bool, older_than_s: float) -> str:
+def _why_left(orphan: Orphan, row: Row, likely: bool | Collection[tuple[str, int | str]], older_than_s: float) -> str:
     """Why it is not even tried; "" if it is."""
     if orphan.certainty == "possible":
         return "not enough is known"
-    if orphan.certainty == "likely" and not likely:
+    if orphan.certainty == "likely" and not (
+        likely if isinstance(likely, bool) else (orphan.kind, orphan.id) in likely
+    ):
         return "only likely"
     if os.geteuid() not in (0, orphan.owner_uid, getattr(row, "creator_uid", orphan.owner_uid)):
         return "it belongs to somebody else"
