@@ -15,7 +15,7 @@ import pytest
 from unixipc import Exited, channel, fork
 
 from .conftest import path_of
-from .history import BATCH, Notes, body, length_of, put, read
+from .history import BATCH, PLENTY, Notes, body, length_of, put, read
 
 WAIT = 30
 STEADY, CASUAL = "wait", "tell"
@@ -36,6 +36,8 @@ def publish(topic, me, notes, stop, seed, most, reserving, there):
             put(publisher, how, some)
             number += count
             notes.set(number, number)
+            if most is None and number > PLENTY:
+                time.sleep(0.001)
 
 
 def subscribe(topic, manner, notes, seed, there):
