@@ -325,3 +325,31 @@ def test_nothing_is_looked_at_through_a_closed_member(topic):
     for ask in (reader.subscribers, reader.topic_facts, lambda: reader.members(0), lambda: reader.dead_members(0)):
         with pytest.raises(ClosedError):
             ask()
+
+
+@pytest.mark.parametrize("kind", [channel.Queue, channel.Topic])
+def test_who_looks_for_a_message_while_another_thread_closes_is_told(kind):
+    """At every moment of the wait, also before it sleeps: the memory may be gone then."""
+    told = []
+
+    def wait(receiver, begun):
+        begun.set()
+        with pytest.raises(ClosedError):
+            receiver.receive()
+        told.append(True)
+
+    for n in range(150):
+        with kind.anonymous() as made:
+            receiver = made.receiver() if kind is channel.Queue else made.subscriber()
+            sender = made.sender() if kind is channel.Queue else made.publisher()
+            begun = threading.Event()
+            waiter = threading.Thread(target=wait, args=(receiver, begun))
+            waiter.start()
+            begun.wait(SOON)
+            end = time.perf_counter_ns() + 600 * n  # some 90 us at last: what it looks before it sleeps
+            while time.perf_counter_ns() < end:
+                pass
+            receiver.close()
+            sender.close()
+        waiter.join(SOON)
+    assert len(told) == 150

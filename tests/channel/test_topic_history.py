@@ -15,18 +15,19 @@ import pytest
 from unixipc import Exited, channel, fork
 
 from .conftest import path_of
-from .history import BATCH, Notes, body, length_of, put, read
+from .history import BATCH, PLENTY, Notes, body, length_of, put, read
 
 WAIT = 30
 STEADY, CASUAL = "wait", "tell"
 PUBLISHER = None  # instead of a subscriber's manner
 
 
-def publish(topic, me, notes, stop, seed, most, reserving):
+def publish(topic, me, notes, stop, seed, most, reserving, there):
     """In all ways until `stop` is set, or `most` messages."""
     chance = random.Random(seed)
     number = 0
     with topic.publisher() as publisher:
+        there[0] = 1
         while not stop[0] and (most is None or number < most):
             how = chance.choice((0, 1, 2, 3, 4) if reserving else (0, 3, 4))
             count = chance.randrange(1, BATCH) if how == 0 else 1
@@ -35,6 +36,8 @@ def publish(topic, me, notes, stop, seed, most, reserving):
             put(publisher, how, some)
             number += count
             notes.set(number, number)
+            if most is None and number > PLENTY:
+                time.sleep(0.001)
 
 
 def subscribe(topic, manner, notes, seed, there):
@@ -69,24 +72,30 @@ class Crowd:
         self.chance, self.stop = random.Random(seed), mmap.mmap(-1, 1)
         self.publishers = []  # notes, by number
         self.subscribers = []  # (manner, notes, whether it was there from the beginning)
-        self.alive = []  # (process, notes, manner)
+        self.alive = []  # (process, notes, manner, whether it is a member by now)
+        self.first = topic.publisher()  # or the end comes when one is done before the others begin
 
     def start(self, manner):
         notes, seed, there = Notes(), self.chance.random(), mmap.mmap(-1, 1)
         if manner is PUBLISHER:
             me = len(self.publishers)
-            child = fork(publish, self.topic, me, notes, self.stop, seed, self.most, self.reserving)
+            child = fork(publish, self.topic, me, notes, self.stop, seed, self.most, self.reserving, there)
             self.publishers.append(notes)
         else:
             child = fork(subscribe, self.topic, manner, notes, seed, there)
             self.subscribers.append((manner, notes, not self.publishers))
-        self.alive.append((child, notes, manner))
-        while manner is not PUBLISHER and not self.publishers and not there[0]:
-            assert child.status is None
+        self.alive.append((child, notes, manner, there))
+        if manner is not PUBLISHER and not self.publishers:
+            self.wait_for(there)
+
+    def wait_for(self, there):
+        began = time.monotonic()
+        while not there[0]:
+            assert time.monotonic() < began + WAIT, self.topic.stat()
             time.sleep(0.001)
 
     def kill_one(self):
-        child, notes, manner = self.alive.pop(self.chance.randrange(len(self.alive)))
+        child, notes, manner, _ = self.alive.pop(self.chance.randrange(len(self.alive)))
         with child:
             child.kill()
             child.wait(timeout=WAIT)
@@ -94,7 +103,7 @@ class Crowd:
         self.start(manner)
 
     def progress(self):
-        return sum(notes.pair[0] for _, notes, manner in self.alive if manner is not PUBLISHER)
+        return sum(notes.pair[0] for _, notes, manner, _ in self.alive if manner is not PUBLISHER)
 
     def goes_on(self):
         """Whoever is left reads something more: how long that took."""
@@ -105,12 +114,16 @@ class Crowd:
         return time.monotonic() - began
 
     def end(self):
+        for *_, there in self.alive:
+            self.wait_for(there)
+        self.first.close()
         self.stop[0] = self.most is None
-        for child, _, _ in self.alive:
+        for child, *_ in self.alive:
             assert child.wait(timeout=self.most or WAIT) == Exited(0), self.topic.stat()
 
     def clear_up(self):
-        for child, _, _ in self.alive:
+        self.first.close()
+        for child, *_ in self.alive:
             with child:
                 if child.status is None:
                     child.kill()

@@ -843,6 +843,8 @@ cdef class Receiving(Member):
             data = self.attempt_now(how)
             if data is not None:
                 return data
+        if not self.open:
+            self.check_open()  # another thread has closed it: its memory is not ours any more
         if timeout is None and not self.blocked and not self.is_over():  # most waits end with their first sleep
             self.sleep(True, 0, now_ns() + FIRST_SLEEP)
             data = self.attempt_now(how)
