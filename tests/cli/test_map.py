@@ -18,6 +18,7 @@ from click.testing import CliRunner
 from unixipc import Fifo, FileLock, fork, inspector, pipe, sockets
 from unixipc.cli import map as map_module
 from unixipc.cli.group import ipc
+from unixipc.cli.picture import layout
 
 IPC = (sys.executable, "-m", "unixipc.cli")
 LIMIT_S = 60
@@ -384,6 +385,12 @@ def test_too_many_for_a_picture_is_an_error_with_the_way_out(town, monkeypatch):
     monkeypatch.setattr(map_module, "MOST", 3)
     told = CliRunner().invoke(ipc, ["map", str(town.pids["tail"][0]), "--format", "svg"])
     assert told.exit_code == 1 and "--waits" in told.stderr and "too many" in told.stderr
+
+
+def test_a_thicket_is_an_error_with_the_way_out(town, monkeypatch):
+    monkeypatch.setitem(layout.OPTIONS, "limits", {"max_dummies": 0})
+    told = CliRunner().invoke(ipc, ["map", *map(str, town.everybody), "--depth", "1", "--format", "svg"])
+    assert told.exit_code == 1 and "--waits" in told.stderr and "too much for a picture" in told.stderr
 
 
 def test_a_fifo_that_nobody_opens_is_shown_with_who_waits(tmp_path, until):

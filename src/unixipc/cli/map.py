@@ -143,10 +143,9 @@ def _rendered(picture: Picture, wanted: str) -> str:
 
         return json.dumps(plain(picture), indent=2) + "\n"
     if len(picture.nodes) > MOST:
-        raise ValueError(
-            f"{len(picture.nodes)} nodes are too many for a picture: say a THING, --kind, --mine or --waits;"
-            " --format dot and --json have no limit"
-        )
+        from .picture.layout import WAY_OUT
+
+        raise ValueError(f"{len(picture.nodes)} nodes are too many for a picture. {WAY_OUT}")
     return _drawn(picture, wanted)
 
 

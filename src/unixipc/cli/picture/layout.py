@@ -30,7 +30,11 @@ OPTIONS = {
     "spacing": {"layer_gap": 46.0, "node_gap": 14.0, "dummy_gap": 12.0, "port_gap": 8.0, "stub": 12.0},
     "routing": {"style": "diagonal"},
     "wrap": {"viewport_aspect": ASPECT},
+    "limits": {"max_dummies": 6000},  # what passes by other layers: beyond this it is a thicket, and takes minutes
 }
+
+
+WAY_OUT = "Say a THING, --kind, --mine or --waits, or leave --all; --format dot and --json have no limit"
 
 
 @record
@@ -55,7 +59,7 @@ class Layout:
 
 
 def layout_of(picture: Picture) -> Layout:
-    """Lay it out. ValueError if the engine refuses."""
+    """Lay it out. ValueError for a thicket of lines that nobody could read."""
     sizes = {node.key: _size(node) for node in picture.nodes}
     parts = [_place(part, sizes) for part in _parts(picture)]
     shifts, width, height = _pack([part[2] for part in parts])
@@ -130,7 +134,10 @@ def _place(part: Part, sizes: dict[str, tuple[float, float, str]]) -> Placed:
     for _number, link in links:
         graph.edge(*((link.process, link.thing) if link.leads else (link.thing, link.process)))
     effort = "balanced" if len(nodes) + len(links) <= CAREFUL else "fast"
-    drawn = graphlay.layout(graph, options={**OPTIONS, "effort": effort})
+    try:
+        drawn = graphlay.layout(graph, options={**OPTIONS, "effort": effort})
+    except graphlay.GraphlayError as error:
+        raise ValueError(f"too much for a picture: {error}. {WAY_OUT}") from None
     middles = {str(key): (float(x), float(y)) for key, (x, y) in drawn.positions().items()}
     ways = {
         number: tuple((float(point["x"]), float(point["y"])) for point in edge["points"])[:: 1 if link.leads else -1]
