@@ -317,7 +317,7 @@ def _call(pid: int, tid: int, words: list[bytes]) -> Call | None:
 
 
 def goes_on(pid: int) -> bool:
-    """Whether it is neither stopped nor dead: else what does not sleep in a call will not do so soon. -- proc_pid_stat(5)"""
+    """Whether it is neither stopped nor dead: else what does not sleep in a call will not do so soon. -- proc(5)"""
     return (_bytes_of(f"/proc/{pid}/stat") or b") X").rpartition(b")")[2][1:2] in b"RSDI"
 
 
