@@ -10,7 +10,7 @@ import struct
 
 import pytest
 
-from unixipc import fork, inspector, map_file, pipe, robust
+from unixipc import fork, inspector, map_file, pipe, robust, spawn
 from unixipc.inspector import calls, procfs, robust_bytes
 from unixipc.mapping import map_anonymous
 
@@ -362,11 +362,14 @@ def test_a_list_that_lies_leads_nowhere(children, until):
 def test_a_lock_in_the_name_of_somebody_else_is_not_believed(named):
     """A word with the number of a process that does not use the lock: nobody is accused."""
     named(robust.Mutex)
-    with open("/dev/shm/unixipc-seen", "r+b") as file:
-        file.write(struct.pack("=II", 1, 1))
-        file.flush()
-        row = only(id="/unixipc-seen")
-        assert row.state == "held" and [(each.pid, each.tid) for each in row.holders] == [(None, 1)]
-        assert not any(edge.how == "holds" for edge in inspector.who("/unixipc-seen"))
-        file.seek(0)
-        file.write(bytes(8))
+    with open("/dev/shm/unixipc-seen", "r+b") as file, spawn(["sleep", "1000"]) as other:
+        try:
+            file.write(struct.pack("=II", other.pid, other.pid))
+            file.flush()
+            row = only(id="/unixipc-seen")
+            assert row.state == "held" and [(each.pid, each.tid) for each in row.holders] == [(None, other.pid)]
+            assert not any(edge.how == "holds" for edge in inspector.who("/unixipc-seen"))
+        finally:
+            file.seek(0)
+            file.write(bytes(8))
+            other.kill()

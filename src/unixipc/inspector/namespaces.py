@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from .procfs import Identity, Snapshot
 
-__all__ = ["elsewhere", "is_here", "pid_here", "process_here"]
+__all__ = ["elsewhere", "has_thread", "is_here", "pid_here", "process_here"]
 
 
 def elsewhere(seen: Snapshot, pid: int, name: int | str) -> str | None:
@@ -42,11 +42,12 @@ def process_here(thread: int, among: Iterable[int], process: int = 0) -> int | N
 
     `process`: what that process calls itself, 0 if it is not known.
     """
-    found = {pid for pid in among if _has(pid, thread, process)}
+    found = {pid for pid in among if has_thread(pid, thread, process)}
     return found.pop() if len(found) == 1 else None
 
 
-def _has(pid: int, thread: int, process: int) -> bool:
+def has_thread(pid: int, thread: int, process: int = 0) -> bool:
+    """Whether it has a thread that calls itself so."""
     own = pids_in_namespaces(pid)
     if not own or process not in (0, own[-1]):
         return False

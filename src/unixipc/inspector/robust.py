@@ -13,7 +13,7 @@ import stat
 from .._record import record
 from . import posix
 from .files import glances, stat_by_path
-from .namespaces import process_here
+from .namespaces import has_thread, process_here
 from .procfs import identity, memory_of, threads_of
 from .robust_bytes import BLOCK_BYTES, CHANGED_AT, MOST_BYTES, Block, block_of, size_of, slot_among
 from .words import robust_locks_of, slept_on_by
@@ -218,7 +218,10 @@ def _holders(seen: Snapshot, users: tuple[int, ...], found: Iterable[tuple[int, 
 def _holder(seen: Snapshot, users: tuple[int, ...], thread: int, process: int) -> RobustHolder:
     """Among those who use the lock: by number alone it could be anybody."""
     pid = process_here(thread, users, process)
-    return RobustHolder(pid, thread, True if pid is not None else None if seen.hidden else False)
+    if pid is not None:
+        return RobustHolder(pid, thread, True)
+    unknown = bool(seen.hidden) or any(has_thread(each, thread, process) for each in users)
+    return RobustHolder(None, thread, None if unknown else False)
 
 
 def _name(
