@@ -210,7 +210,7 @@ def test_enter_follows_to_a_process_and_escape_comes_back(watch, tmp_path):
         terminal.press("enter")
         terminal.until(lambda: "command line" in terminal.screen.display[1])  # the sheet of processes
         terminal.until(lambda: f"pid          {os.getpid()}" in terminal.text, "the process is not the chosen one")
-        assert "holds" in terminal.line("lock /")
+        terminal.until(lambda: "holds" in terminal.line("lock /"))
         terminal.press("escape")
         terminal.until(lambda: "depth" in terminal.screen.display[1])
         terminal.until(lambda: "/held " in terminal.text)
