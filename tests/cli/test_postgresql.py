@@ -15,6 +15,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -170,15 +171,24 @@ def cluster():
         made.sql(f"create table t(n int); insert into t select generate_series(1, {ROWS})")
         yield made
     finally:
-        if made is not None and made.run("pg_ctl", "-D", f"{folder}/data", "-m", "fast", "-w", "stop", check=False)[0]:
-            made.kill()
-        for name in getattr(made, "names", ()):
-            if os.path.exists(f"/dev/shm/{name}"):
-                os.unlink(f"/dev/shm/{name}")
-        for each in sysv.segments():
-            if made is not None and int(each.permissions.key) == made.key:
-                sysv.SharedMemory(each.id).remove()
-        shutil.rmtree(folder)
+        try:
+            if made is not None:
+                end(made)
+        finally:
+            shutil.rmtree(folder)
+
+
+def end(cluster):
+    """Stop it, in whatever state it is, and remove what it has left."""
+    if cluster.run("pg_ctl", "-D", f"{cluster.folder}/data", "-m", "fast", "-w", "stop", check=False)[0]:
+        with suppress(OSError):
+            cluster.kill()
+    for name in cluster.names:
+        with suppress(FileNotFoundError):
+            os.unlink(f"/dev/shm/{name}")
+    for each in sysv.segments():
+        if int(each.permissions.key) == cluster.key:
+            sysv.SharedMemory(each.id).remove()
 
 
 def gc(shell, cluster, *words):
