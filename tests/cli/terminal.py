@@ -33,12 +33,14 @@ class Terminal:
         self._pending = b""
         self.status = None
         self.resized(columns, lines, before=True)
+        # a size in the environment would count more than the terminal's own (workers of pytest-xdist have one)
+        known = {name: value for name, value in (env or os.environ).items() if name not in ("COLUMNS", "LINES")}
         self.pid, self.master = os.forkpty()
         if self.pid == 0:
             try:
                 fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
                 signal.pthread_sigmask(signal.SIG_SETMASK, ())
-                os.execvpe(argv[0], list(map(str, argv)), {"TERM": "xterm-256color", **(env or os.environ)})
+                os.execvpe(argv[0], list(map(str, argv)), {"TERM": "xterm-256color", **known})
             finally:
                 os._exit(127)
 

@@ -84,8 +84,9 @@ def test_our_posix_locks_outlast_a_look_at_shared_memory_and_memory_files():
             look_at_everything()
             held = {(row.type, row.pid) for row in inspector.ls("lock") if row.id.endswith(f":{os.fstat(fd).st_ino}")}
             assert held == {("posix", os.getpid())}
-            inode = os.fstat(memory.fileno()).st_ino
-            assert [row.pid for row in inspector.ls("lock") if row.id.endswith(f":{inode}")] == [os.getpid()]
+            found = os.fstat(memory.fileno())
+            name = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}:{found.st_ino}"
+            assert [row.pid for row in inspector.ls("lock") if row.id == name] == [os.getpid()]
         finally:
             os.close(fd)
             memory.remove()
@@ -111,9 +112,9 @@ def test_a_fifo_in_the_place_of_shared_memory_is_not_opened():
     path = "/dev/shm/unixipc-fifo"
     os.mkfifo(path)
     try:
-        from unixipc.inspector import procfs
+        from unixipc.inspector import files
 
-        assert procfs.glances([path, "/dev/null", "/", "/no/such/file"], 64) == [None] * 4
+        assert files.glances([path, "/dev/null", "/", "/no/such/file"], 64) == [None] * 4
     finally:
         os.unlink(path)
 

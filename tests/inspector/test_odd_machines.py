@@ -14,8 +14,8 @@ import textwrap
 
 import pytest
 
-from unixipc import inspector, pipe
-from unixipc.inspector import leftovers, procfs
+from unixipc import inspector, pipe, sysv
+from unixipc.inspector import procfs
 from unixipc.inspector.reading import bytes_of
 
 LIMIT_S = 100
@@ -69,10 +69,20 @@ def test_another_namespaces_proc_shows_its_processes_alone():
     assert told["one"] and told["one hidden"] and told["graph"] and told["why"] and not told["more"]
 
 
-def test_a_channel_is_surely_nobodys_only_if_everybody_is_listed(monkeypatch):
-    """Who is not listed may have it open; the rest of the verdict is test_orphans's."""
-    monkeypatch.setattr(procfs, "hides_processes", lambda: True)
-    assert leftovers._hides_a_user(procfs.snapshot(), None)
+@pytest.mark.usefixtures("own_ipc_namespace")
+def test_a_segment_is_surely_nobodys_only_if_everybody_is_listed(monkeypatch, children):
+    """Who is not listed may know its number; the rest of the verdict is test_orphans's."""
+    told, tell = pipe()
+    with told, tell:
+        children.start(lambda: tell.write_all(str(sysv.SharedMemory.create(sysv.Key.PRIVATE, 4096).id).encode()))
+        number = int(told.read(20, 20))
+    children.all_succeed()
+    with sysv.SharedMemory(number) as segment:
+        monkeypatch.setattr(procfs, "hides_processes", lambda: True)
+        assert [each.certainty for each in inspector.orphans() if each.id == number] == ["likely"]
+        monkeypatch.undo()
+        assert [each.certainty for each in inspector.orphans() if each.id == number] == ["sure"]
+        segment.remove()
 
 
 # many, and short-lived ------------------------------------------------------------------------------------------------
