@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from .choices import FAMILIES, KINDS
+from .choices import FAMILIES, KINDS, Thing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ NAMED = 4
 
 
 @click.command()
-@click.argument("things", nargs=-1, metavar="[THING]...")
+@click.argument("things", nargs=-1, metavar="[THING]...", type=Thing())
 @click.option("--depth", type=click.IntRange(0, 99), default=2, show_default=True, help="THING: so many steps away.")
 @click.option("--kind", "kinds", multiple=True, metavar="KIND", type=click.Choice((*FAMILIES, *KINDS)),
               help="Only objects of this kind or family, as in ipc ls; may be given several times.")  # fmt: skip
