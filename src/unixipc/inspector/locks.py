@@ -7,7 +7,8 @@ has that opening: each descriptor's fdinfo tells.
 from __future__ import annotations
 
 from .._record import record
-from .procfs import info_of
+from . import posix
+from .procfs import identity, info_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -120,7 +121,14 @@ def _openings(seen: Snapshot, files: set[str]) -> tuple[dict[tuple[object, ...],
     for which in seen.files:
         if which[1] in inodes:
             _look_at(seen, which, holders, paths)
-    return holders, paths
+    return holders, paths | _named_later(paths)
+
+
+def _named_later(paths: dict[str, str]) -> dict[str, str]:
+    """What began without a name (O_TMPFILE), as our channels do, is called "#1 (deleted)" in the links for ever."""
+    nameless = {file for file, path in paths.items() if path.startswith("/dev/shm/#")}
+    known = ((identity(found.st_dev, found.st_ino), name) for name, found in (posix.files() if nameless else ()))
+    return {file: f"/dev/shm/{name}" for file, name in known if file in nameless}
 
 
 def _look_at(
