@@ -36,6 +36,7 @@ enum { PYTHON = 1, DONE = 2, MAPS = 4, UNMAPS = 8 };
     TWICE(F, ftruncate, ftruncate64, MINUS, 0, -1)                                                                     \
     TWICE(F, mmap, mmap64, MINUS, MAPS, -1)                                                                            \
     TWICE(F, posix_fallocate, posix_fallocate64, CODE, 0, -1)                                                          \
+    TWICE(F, pread, pread64, MINUS, 0, -1)                                                                             \
     TWICE(F, preadv2, preadv64v2, MINUS, 0, -1)                                                                        \
     TWICE(F, pwritev2, pwritev64v2, MINUS, 0, -1)                                                                      \
     TWICE(F, __open_2, __open64_2, MINUS, 0, -1)                                                                       \
@@ -55,7 +56,7 @@ enum { PYTHON = 1, DONE = 2, MAPS = 4, UNMAPS = 8 };
     F(mq_unlink, MINUS, 0, -1) F(mremap, MINUS, 0, -1) F(msgctl, MINUS, 0, 1) F(msgget, MINUS, 0, -1)                  \
     F(msgrcv, MINUS, 0, -1) F(msgsnd, MINUS, 0, -1) F(msync, MINUS, 0, -1) F(munlock, MINUS, 0, -1)                    \
     F(munmap, MINUS, DONE | UNMAPS, -1) F(pipe2, MINUS, 0, -1) F(prctl, MINUS, 0, 0)                                   \
-    F(opendir, NOTHING, 0, -1) F(readlinkat, MINUS, 0, -1)                                                             \
+    F(opendir, NOTHING, 0, -1) F(readlinkat, MINUS, 0, -1) F(setns, MINUS, 0, -1)                                             \
     F(readlink, MINUS, PYTHON, -1) F(recvmsg, MINUS, 0, -1) F(rename, MINUS, PYTHON, -1)                               \
     F(renameat, MINUS, PYTHON, -1) F(rmdir, MINUS, PYTHON, -1) F(sem_getvalue, MINUS, 0, -1)                           \
     F(sem_init, MINUS, 0, -1) F(sem_post, MINUS, 0, -1) F(sem_trywait, MINUS, 0, -1) F(sem_wait, MINUS, 0, -1)         \
@@ -80,7 +81,7 @@ static const struct { const char *name; word number; } numbers[] = {
     NAMED(futex) NAMED(gettid) NAMED(tgkill) NAMED(waitid) NAMED(pidfd_open) NAMED(pidfd_getfd)
     NAMED(pidfd_send_signal) NAMED(close_range) NAMED(rt_sigqueueinfo) NAMED(rt_tgsigqueueinfo)
     NAMED(rt_sigtimedwait) NAMED(get_robust_list) NAMED(futex_waitv) NAMED(openat2)
-    NAMED(statx)};
+    NAMED(statx) NAMED(mq_getsetattr)};
 
 enum mode { OFF, RECORD, ARMED, STORM };
 struct entry { int which, role; word sub; };

@@ -94,6 +94,7 @@ FAULTS: dict[str, tuple[int, ...]] = {
     "semctl(SETALL)": (ENOMEM, errno.ERANGE), "msgsnd": (ENOMEM,), "msgrcv": (EACCES,), "semop": (ENOMEM, ENOSPC),
     "shmat": (EMFILE, ENOMEM), "unshare": (EPERM,), "malloc": (ENOMEM,), "calloc": (ENOMEM,),
     "opendir": (EMFILE, ENOMEM, EACCES), "readlinkat": (errno.ENOENT,), "syscall(openat2)": (EMFILE, EAGAIN),
+    "pread": (EIO,), "setns": (EPERM,), "syscall(mq_getsetattr)": (errno.EBADF,),
     "syscall(statx)": (EIO, EACCES), "syscall(pidfd_open)": (EMFILE, ENOMEM),
     "syscall(pidfd_getfd)": (EMFILE, EPERM), "syscall(pidfd_send_signal)": (EPERM, EAGAIN),
     "syscall(rt_sigqueueinfo)": (EAGAIN,),
@@ -117,6 +118,7 @@ NEVER = {
 
 NOT_TRIED = {
     "unshare": "of the namespaces that the tests run in: without one they are skipped",
+    "setns": "of another process's network: tests/inspector/test_other_networks.py has the kernel refuse it",
     "get_robust_list": "of channels, which have no scenario here",
     "futex_waitv": "of awaited channels, which have no scenario here",
 }
