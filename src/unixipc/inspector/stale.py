@@ -12,6 +12,8 @@ from contextlib import suppress
 from .._record import record
 from ..sockets.address import open_folder
 from ..sockets.stream import somebody_is_bound
+from .files import remote_type
+from .machine._mounts import mounts
 from .sock_diag import unix_sockets
 
 TYPE_CHECKING = False
@@ -61,7 +63,8 @@ def usual_folders() -> list[str]:
 def stale_files(seen: Snapshot, folders: Sequence[str] | None = None) -> list[StaleFile]:
     """Each of them that is in these folders (in the usual ones), or up to three folders deeper. -- unix(7)
 
-    Not beyond mount points and symbolic links, and no more than 50 000 names.
+    Not beyond mount points and symbolic links, not where a server would have to answer, which may be dead, and no more
+    than 50 000 names.
     """
     devices, uppers = _doubtful()
     rows: dict[Identity, StaleFile] = {}
@@ -95,7 +98,8 @@ def is_bound(path: str) -> bool:
 
 def _special_files(folders: Sequence[str]) -> Iterator[tuple[str, os.stat_result]]:
     """Sockets and FIFOs in these folders and beneath them, the nearest first."""
-    roots = dict.fromkeys(os.path.realpath(each) for each in folders if each)
+    points = {mount.point for mount in mounts()}
+    roots = dict.fromkeys(os.path.realpath(each) for each in folders if each and not remote_type(each))
     todo: list[tuple[str, int, int | None]] = [(path, DEEP, None) for path in roots]
     visited: set[Identity] = set()
     left = MOST
@@ -105,6 +109,8 @@ def _special_files(folders: Sequence[str]) -> Iterator[tuple[str, os.stat_result
         left -= len(entries)
         for each in entries:
             if each.is_dir(follow_symlinks=False):
+                if each.path in points:  # not even asked what it is: its server may be dead
+                    continue
                 todo += [(each.path, deeper - 1, here)] if deeper else []
             elif not each.is_file(follow_symlinks=False) and not each.is_symlink():
                 with suppress(OSError):  # removed meanwhile
