@@ -47,7 +47,9 @@ def _initialiser(cls: type, fields: tuple[str, ...], defaults: dict[str, Any]) -
     lines = "".join(f"    _set_{name}(self, {name})\n" for name in fields) or "    pass\n"
     names: dict[str, Any] = {f"_set_{name}": cls.__dict__[name].__set__ for name in fields}
     names["_defaults"] = defaults
-    exec(f"def __init__(self, {parameters}):\n{lines}", names)  # names of fields, from our own source
+    source = f"def __init__(self, {parameters}):\n{lines}"  # names of fields, from our own source
+    # Compiled first: a Ctrl-C within exec() of text ends the interpreter by SIGINT in the end, even if it was caught.
+    exec(compile(source, f"<{cls.__name__}.__init__>", "exec"), names)
     return names["__init__"]
 
 
