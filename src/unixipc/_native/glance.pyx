@@ -74,8 +74,7 @@ def netlink_in(int space, int protocol):
 
 
 def robust_list_of(int tid):
-    """The address, there, of a thread's list of robust locks. PermissionError, ProcessLookupError. -- get_robust_list(2)
-    """
+    """Where a thread's list of robust locks is, there. PermissionError, ProcessLookupError. -- get_robust_list(2)"""
     cdef uintptr_t head = 0
     cdef size_t length = 0
     if syscall(SYS_get_robust_list, tid, &head, &length) < 0:
