@@ -53,12 +53,13 @@ def cycles_in(found: dict[int, Waiting]) -> list[Cycle]:
 
 
 def _asleep_together(found: dict[int, Waiting], pids: tuple[int, ...]) -> bool:
-    """If no thread of them was given a processor between two looks at all, they slept at one moment."""
+    """If all of them slept, and none was given a processor between two looks, they slept at one moment."""
     for _ in range(LOOKS):  # one that waits in slices turns over now and then
         try:
             before = [turns_of(pid) for pid in pids]
             places = [places_of(threads_of(pid)) for pid in pids]
-            if places == [found[pid].calls for pid in pids] and [turns_of(pid) for pid in pids] == before:
+            sleep = all(turns[:1] in ((b"S",), (b"D",)) for threads in before for turns in threads.values())
+            if sleep and places == [found[pid].calls for pid in pids] and [turns_of(pid) for pid in pids] == before:
                 return True
         except OSError:  # one of them has ended
             return False

@@ -333,14 +333,18 @@ def goes_on(pid: int) -> bool:
     return (bytes_of(f"/proc/{pid}/stat") or b") X").rpartition(b")")[2][1:2] in b"RSDI"
 
 
-def turns_of(pid: int) -> dict[str, list[bytes]]:
-    """How often each of its threads has gone to sleep or been interrupted. FileNotFoundError once it has ended."""
-    switches = b"voluntary_ctxt_switches:"
+def turns_of(pid: int) -> dict[str, tuple[bytes, ...]]:
+    """Its threads' states, and how often each has gone to sleep or been interrupted. FileNotFoundError: it has ended.
+
+    A thread that is being woken is "R" here, when its system call still looks as if it slept.
+    """
     return {
-        each: words_after(f"/proc/{pid}/task/{each}/status", switches)
-        + words_after(f"/proc/{pid}/task/{each}/status", b"non" + switches)
+        each: tuple(line.split()[1] for line in lines_of(f"/proc/{pid}/task/{each}/status") if line.startswith(TURNS))
         for each in os.listdir(f"/proc/{pid}/task")
     }
+
+
+TURNS = (b"State:", b"voluntary_ctxt_switches:", b"nonvoluntary_ctxt_switches:")
 
 
 def wchan_of(pid: int, tid: int) -> str:
