@@ -54,9 +54,18 @@ def run(wanted: Wanted, interval_s: float) -> int:
 
 
 async def _run(app: Watch) -> int:
-    """A request to end is a key like any other: Textual puts the terminal back."""
-    loop = asyncio.get_running_loop()
+    """A request to end is a key like any other: Textual puts the terminal back.
+
+    It may come while the first screen is being made. What Textual then makes of that is not the answer.
+    """
+    loop, asked = asyncio.get_running_loop(), []
+
+    def leave(status: int) -> None:
+        asked.append(status)
+        app.exit(status)
+
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) != signal.SIG_IGN:
-            loop.add_signal_handler(number, app.exit, 128 + number)
-    return await app.run_async() or app.return_code or 0
+            loop.add_signal_handler(number, leave, 128 + number)
+    result = await app.run_async()
+    return asked[0] if asked else result or app.return_code or 0
