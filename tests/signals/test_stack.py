@@ -77,7 +77,7 @@ def test_with_it_faulthandler_can_tell_of_a_thread_s_overflow(with_a_stack):
     with reader, writer, fork(child) as process:
         assert process.wait(WAIT) == Killed(SIGSEGV)
         said = reader.try_read(10_000) or b""
-    assert (b"Fatal Python error" in said) is with_a_stack
+    assert b"Fatal Python error" in said or not with_a_stack  # without it, there may be room enough by luck
 
 
 def test_nested_ones_come_back_in_order():

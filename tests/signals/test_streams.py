@@ -203,7 +203,6 @@ class Handled:
         # the interpreter complains of a signal that came before, and is handled after, its handler was taken away
         sigaction(self.number, lambda *_: None)
         time.sleep(0.05)
-        sigaction(self.number, signal.SIG_IGN)  # the kernel drops what is pending: the default action would end us
         sigaction(self.number, self.before)
 
 
