@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from .choices import FAMILIES, KINDS
+from .choices import Kind
 from .words import Duration
 
 TYPE_CHECKING = False
@@ -28,7 +28,7 @@ See ipc ls --orphans, ipc who THING, ipc rm URL...; ipcrm(1), shmctl(2), unlink(
 
 
 @click.command(epilog=EPILOG)
-@click.argument("kinds", nargs=-1, metavar="[KIND]...", type=click.Choice((*FAMILIES, *KINDS)))
+@click.argument("kinds", nargs=-1, metavar="[KIND]...", type=Kind())
 @click.option("-n", "--dry-run", is_flag=True, help="Remove nothing; tell what would be removed.")
 @click.option("--likely", is_flag=True, help="Also what is only likely ownerless; asked once at a terminal.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")

@@ -104,7 +104,8 @@ def _semaphores(number: int) -> dict[str, object]:
 
 def as_dict(stat: sysv.QueueStat | sysv.MemoryStat | sysv.SetStat) -> dict[str, object]:
     """A row as JSON takes it: the permissions' fields beside the others, names for user and group."""
-    from .ipcs_text import group, user
+    from .ipcs_text import group
+    from .seeing import user_name
 
     facts: dict[str, object] = dict(stat._asdict())  # type: ignore[union-attr]
     permissions = stat.permissions
@@ -112,9 +113,9 @@ def as_dict(stat: sysv.QueueStat | sysv.MemoryStat | sysv.SetStat) -> dict[str, 
     return {
         "key": f"0x{int(permissions.key):08x}",
         "mode": f"{permissions.mode:o}",
-        "owner": user(permissions.uid),
+        "owner": user_name(permissions.uid),
         "group": group(permissions.gid),
-        "creator": user(permissions.creator_uid),
+        "creator": user_name(permissions.creator_uid),
         "creator_group": group(permissions.creator_gid),
         "uid": permissions.uid,
         "gid": permissions.gid,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import grp
 import os
-import pwd
 import time
 
 from .. import sysv
+from .seeing import user_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,14 +16,6 @@ if TYPE_CHECKING:
 
 NOT_SET = "Not set"
 LARGEST = (1 << 64) - 1
-
-
-def user(uid: int) -> str:
-    """A user's name, or number."""
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
 
 
 def group(gid: int) -> str:
@@ -71,14 +63,19 @@ def full(at: int | None) -> str:
 
 def owner_of(each: Any) -> str:
     """The owner's name, cut to ten characters as there."""
-    return user(each.permissions.uid)[:10]
+    return user_name(each.permissions.uid)[:10]
 
 
 def creators(each: Any) -> str:
     """Mode, creator and owner."""
     seen = each.permissions
     return tens(
-        each.id, f"{seen.mode:o}", user(seen.creator_uid), group(seen.creator_gid), user(seen.uid), group(seen.gid)
+        each.id,
+        f"{seen.mode:o}",
+        user_name(seen.creator_uid),
+        group(seen.creator_gid),
+        user_name(seen.uid),
+        group(seen.gid),
     )
 
 

@@ -6,10 +6,11 @@ import os
 from fnmatch import fnmatchcase
 
 from .._record import record
-from ..inspector import orphans, short_ids
-from ..inspector.connections import everybody
+from ..inspector import short_ids
+from ..inspector.connections import everybody, waits_in
 from ..inspector.edges import edges_of
-from ..inspector.listing import ASKED_FOR, KINDS, rows_in
+from ..inspector.leftovers import orphans_in
+from ..inspector.listing import ASKED_FOR, KINDS, is_of, rows_in
 from ..inspector.procfs import owner_of, snapshot
 from ..inspector.scene import Scene
 from .seeing import name_of
@@ -40,10 +41,10 @@ class Look:
     def __init__(self, kinds: tuple[str, ...] = (), only_orphans: bool = False) -> None:
         self.scene = Scene(snapshot())
         self.pids = set(self.scene.seen.pids)
-        self.kinds = tuple(kind for kind in KINDS if (_is_of(kind, kinds) if kinds else kind not in ASKED_FOR))
+        self.kinds = tuple(kind for kind in KINDS if (is_of(kind, kinds) if kinds else kind not in ASKED_FOR))
         self.only_orphans = only_orphans
         if only_orphans:
-            self.rows = [row for row in orphans() if row.kind in self.kinds]
+            self.rows = [row for row in orphans_in(self.scene.seen) if row.kind in self.kinds]
         else:
             self.rows = self._rows_of(self.kinds)
         self._short: dict[Name, str] | None = None
@@ -76,9 +77,8 @@ class Look:
         """The processes that are seen to wait for it."""
         if self._waiting is None:
             self._waiting = {}
-            for each in everybody(self.scene).values():
-                for wait in (wait for thread in each.waits for wait in thread):
-                    self._waiting.setdefault((wait.kind or "", wait.id or 0), set()).add(wait.pid)
+            for wait in waits_in(everybody(self.scene).values()):
+                self._waiting.setdefault((wait.kind or "", wait.id or 0), set()).add(wait.pid)
         return self._waiting.get((row.kind, row.id), set())
 
     def waiters(self, row: Any) -> int:
@@ -122,10 +122,6 @@ class Look:
             except OSError:  # it has ended
                 self._owners[pid] = None
         return self._owners[pid]
-
-
-def _is_of(kind: str, kinds: tuple[str, ...]) -> bool:
-    return kind in kinds or kind.partition("-")[0] in kinds
 
 
 def is_called(row: Any, pattern: str) -> bool:

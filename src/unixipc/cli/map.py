@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from .choices import FAMILIES, KINDS, Thing
+from .choices import Kind, Thing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ NAMED = 4
 @click.command()
 @click.argument("things", nargs=-1, metavar="[THING]...", type=Thing())
 @click.option("--depth", type=click.IntRange(0, 99), default=2, show_default=True, help="THING: so many steps away.")
-@click.option("--kind", "kinds", multiple=True, metavar="KIND", type=click.Choice((*FAMILIES, *KINDS)),
+@click.option("--kind", "kinds", multiple=True, metavar="KIND", type=Kind(),
               help="Only objects of this kind or family, as in ipc ls; may be given several times.")  # fmt: skip
 @click.option("--mine", is_flag=True, help="Only my processes, what they use, and who else uses that.")
 @click.option("--waits", is_flag=True, help="Only who waits for what somebody has, and circles.")

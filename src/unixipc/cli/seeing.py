@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from ..sysv import Key
@@ -45,6 +46,7 @@ def owner_of(row: Any) -> str:
     return "" if uid is None else user_name(uid)
 
 
+@lru_cache(maxsize=1000)
 def user_name(uid: int) -> str:
     """A user's name, or the number of one who has none."""
     import pwd

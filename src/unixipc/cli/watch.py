@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from .choices import FAMILIES, KINDS
+from .choices import Kind, Pid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("kinds", nargs=-1, metavar="[KIND]...", type=click.Choice((*FAMILIES, *KINDS)))
+@click.argument("kinds", nargs=-1, metavar="[KIND]...", type=Kind())
 @click.option("--interval", default=1.0, show_default=True, metavar="SECONDS", type=click.FloatRange(0.1, 86400),
               help="From one look to the next; longer if a look costs more than a third of it.")  # fmt: skip
 @click.option("--mine", is_flag=True, help="Only what belongs to you, or a process of yours has.")
-@click.option("--pid", "pids", multiple=True, metavar="PID", type=click.IntRange(min=1),
+@click.option("--pid", "pids", multiple=True, metavar="PID", type=Pid(),
               help="Only what this process has to do with, and who else; may be given several times.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="No screen: print an object for each look, one a line.")
 @click.option("--count", metavar="LOOKS", type=click.IntRange(min=1), help="With --json: end after so many.")

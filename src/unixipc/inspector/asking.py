@@ -7,7 +7,7 @@ import os
 
 from .. import sysv
 from .._call import failure
-from .connections import edge_of, everybody
+from .connections import edge_of, everybody, waits_in
 from .descriptors import descriptor
 from .edges import Edge, edges_of
 from .files import remote_type, stat_by_path
@@ -59,10 +59,8 @@ def edges_about(scene: Scene, rows: list[Row], files: set[Identity]) -> list[Edg
     found = {(row.kind, row.id) for row in rows} | {(kind, identity(*which)) for which in files for kind in FILES}
     edges = [edge for row in rows for edge in edges_of(scene, row)]
     edges += [edge for which in files for edge in _of_file(scene.seen, which, {(e.pid, e.how) for e in edges})]
-    for waiting in everybody(scene).values():
-        for thread in waiting.waits:
-            edges += [edge for wait in thread if (wait.kind, wait.id) in found and (edge := edge_of(wait))]
-    return edges
+    waits = [wait for wait in waits_in(everybody(scene).values()) if (wait.kind, wait.id) in found]
+    return edges + [edge for wait in waits if (edge := edge_of(wait))]
 
 
 def _why_not_found(thing: object) -> str:

@@ -12,7 +12,7 @@ from time import CLOCK_REALTIME, clock_gettime
 
 from .._record import record
 from .leftovers import Orphan, found
-from .listing import KINDS
+from .listing import KINDS, no_such_kind
 from .procfs import snapshot
 from .removing import OPEN, remove_if_unchanged
 
@@ -66,7 +66,7 @@ def collect(
     """
     known = {*KINDS, *(each.partition("-")[0] for each in KINDS)}
     if unknown := sorted(set(kinds) - known):
-        raise ValueError(f"{unknown[0]!r} is no kind; there are {', '.join(KINDS)}, and the families sysv and posix")
+        raise no_such_kind(unknown[0])
     done: list[Collected] = []
     for orphan, row in found(snapshot(), folders, kinds):
         if _is_meant(orphan, mine, matching):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from .listing import Row
 
-__all__ = ["Graph", "Why", "everybody", "graph", "graph_of", "waits_for_others", "why"]
+__all__ = ["Graph", "Why", "everybody", "graph", "graph_of", "waits_for_others", "waits_in", "why"]
 
 NOT_OURS = (None, "file", "thread", "signal", "time")
 """Waits for these say nothing about other processes: `why()` leaves them out."""
@@ -55,7 +55,7 @@ def graph() -> Graph:
 def graph_of(scene: Scene, rows: Sequence[Row], found: dict[int, Waiting]) -> Graph:
     """The same of these objects, from a look that was taken already."""
     edges = [edge for row in rows for edge in edges_of(scene, row)]
-    edges += [edge for wait in _waits(found.values()) if (edge := edge_of(wait))]
+    edges += [edge for wait in waits_in(found.values()) if (edge := edge_of(wait))]
     processes = {edge.pid: edge.command for edge in edges}
     return Graph(processes, tuple(rows), tuple(edges), tuple(cycles_in(found)), _hidden(scene, found))
 
@@ -83,12 +83,12 @@ def why(pid: int | None = None) -> Why:
         raise ProcessLookupError(3, "No such process", f"process {pid}")
     found = _from(scene, pid)
     own = [found[pid]] if pid in found else []
-    return Why(tuple(_waits(own)), tuple(cycles_in(found)), _hidden(scene, found))
+    return Why(tuple(waits_in(own)), tuple(cycles_in(found)), _hidden(scene, found))
 
 
 def waits_for_others(found: dict[int, Waiting]) -> tuple[Wait, ...]:
     """Every wait for anything of other processes."""
-    return tuple(wait for wait in _waits(found.values()) if wait.kind not in NOT_OURS)
+    return tuple(wait for wait in waits_in(found.values()) if wait.kind not in NOT_OURS)
 
 
 def everybody(scene: Scene) -> dict[int, Waiting]:
@@ -107,11 +107,12 @@ def _from(scene: Scene, pid: int) -> dict[int, Waiting]:
         if (each := waiting_of_all(scene, [this])) == {}:  # it has ended
             continue
         found |= each
-        ahead += [ender.pid for wait in _waits([found[this]]) for ender in wait.enders]
+        ahead += [ender.pid for wait in waits_in([found[this]]) for ender in wait.enders]
     return found
 
 
-def _waits(found: Iterable[Waiting]) -> list[Wait]:
+def waits_in(found: Iterable[Waiting]) -> list[Wait]:
+    """Every wait of every thread of these processes."""
     return [wait for waiting in found for thread in waiting.waits for wait in thread]
 
 

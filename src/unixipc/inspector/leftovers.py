@@ -17,6 +17,7 @@ from . import channels, posix, stale, system_v
 from .calls import QUEUE_CALLS
 from .families import family_of
 from .lineage import Living
+from .listing import KINDS, is_of
 from .procfs import has_ended, owner_of, shows_calls, snapshot, threads_of
 
 TYPE_CHECKING = False
@@ -102,13 +103,9 @@ def found(seen: Snapshot, folders: Sequence[str] | None = None, kinds: Collectio
         "topic": lambda: _topics(seen),
         "socket fifo": lambda: _files(seen, folders),
     }
-    wanted = [search for said, search in searches.items() if any(is_of(kind, kinds) for kind in said.split())]
-    return [(orphan, row) for search in wanted for orphan, row in search() if is_of(orphan.kind, kinds)]
-
-
-def is_of(kind: str, kinds: Collection[str]) -> bool:
-    """Whether these kinds and families, or none for all, say this kind."""
-    return not kinds or kind in kinds or kind.partition("-")[0] in kinds
+    asked = kinds or KINDS
+    wanted = [search for said, search in searches.items() if any(is_of(kind, asked) for kind in said.split())]
+    return [(orphan, row) for search in wanted for orphan, row in search() if is_of(orphan.kind, asked)]
 
 
 def _queues(seen: Snapshot, living: Living) -> Iterator[Found]:

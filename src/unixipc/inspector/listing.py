@@ -7,7 +7,7 @@ from .procfs import nothing_collected, snapshot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from typing import Any, TypeAlias
 
     from .procfs import Snapshot
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         signals.SignalsRow | channels.ChannelRow | channels.TopicRow | robust.RobustRow
     )  # fmt: skip
 
-__all__ = ["KINDS", "ls", "rows_in"]
+__all__ = ["KINDS", "is_of", "ls", "no_such_kind", "rows_in"]
 
 KINDS: dict[str, Callable[[Snapshot], Sequence[Any]]] = {
     "sysv-queue": system_v.queue_rows,
@@ -56,9 +56,17 @@ def ls(kind: str | None = None) -> list[Row]:
 
 def rows_in(seen: Snapshot, kind: str | None = None) -> list[Row]:
     """The same, from a look at the processes that was taken already."""
-    wanted = [
-        each for each in KINDS if (each not in ASKED_FOR if kind is None else kind in (each, each.partition("-")[0]))
-    ]
+    wanted = [each for each in KINDS if (each not in ASKED_FOR if kind is None else is_of(each, (kind,)))]
     if not wanted:
-        raise ValueError(f"{kind!r} is no kind; there are {', '.join(KINDS)}, and the families sysv and posix")
+        raise no_such_kind(kind)
     return [row for each in wanted for row in seen.once(KINDS[each])]
+
+
+def is_of(kind: str, kinds: Collection[str]) -> bool:
+    """Whether it is one of these kinds, or of one of these families."""
+    return kind in kinds or kind.partition("-")[0] in kinds
+
+
+def no_such_kind(name: str | None) -> ValueError:
+    """The error of a word that is neither, with the words that are."""
+    return ValueError(f"{name!r} is no kind; there are {', '.join(KINDS)}, and the families sysv and posix")

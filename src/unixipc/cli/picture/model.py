@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..._record import record
 from ..main import printable
-from ..seeing import detail_of, owner_of, plain
+from ..seeing import detail_of, owner_of, plain, user_name
 from .folding import like_each_other
 
 TYPE_CHECKING = False
@@ -225,18 +225,12 @@ def _thing_node(ties: Ties, group: list[Key], key: str, rows: dict[str, list[Any
 
 
 def _user(pid: int) -> str:
-    import pwd
-
     from ...inspector.procfs import owner_of as uid_of
 
     try:
-        uid = uid_of(pid)
+        return user_name(uid_of(pid))
     except OSError:  # it has ended
         return ""
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
 
 
 def _some(texts: list[str]) -> list[str]:

@@ -62,8 +62,10 @@ def without_us(ties: Ties) -> None:
 
 def of_kinds(ties: Ties, kinds: Iterable[str]) -> None:
     """Only objects of these kinds or families, and who has to do with them."""
+    from ...inspector.listing import is_of
+
     wanted = set(kinds)
-    ties.keep({at: tie for at, tie in ties.ties.items() if wanted & {at[1][0], at[1][0].partition("-")[0]}})
+    ties.keep({at: tie for at, tie in ties.ties.items() if is_of(at[1][0], wanted)})
 
 
 def of_mine(ties: Ties) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ..seeing import name_of
+from ..seeing import name_of, owner_of
 from .changes import UNKNOWN, key_of, numbers_of, wait_key
 from .sheet import Column, Line
 
@@ -50,7 +50,7 @@ class ObjectLine(Line):
     @cached_property
     def owner(self) -> str:
         """Its owner's name."""
-        return _owner(self.row)
+        return owner_of(self.row)
 
     def searched(self) -> str:
         """Kind, name, id, owner."""
@@ -126,21 +126,6 @@ def named(row: Any) -> str:
     """The name, key or path; what has none is called by its id. A channel's id is its name."""
     name = "" if row.kind in FIRST else name_of(row)
     return name if name and name != "0x00000000" else str(row.id)
-
-
-@lru_cache(maxsize=1000)
-def _user(uid: int) -> str:
-    import pwd
-
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
-
-
-def _owner(row: Any) -> str:
-    uid = getattr(row, "owner_uid", getattr(row, "uid", None))
-    return "" if uid is None else _user(uid)
 
 
 # a look, as lines ---------------------------------------------------------------------------------------------------
@@ -320,7 +305,7 @@ ORPHANS = (
     _word("certain", 8, lambda line: str(line.orphan.certainty)),
     _word("kind", 15, lambda line: str(line.orphan.kind)),
     _word("name", 16, lambda line: str(line.name)),
-    _word("owner", 10, lambda line: _user(line.orphan.owner_uid), 100),
+    _word("owner", 10, lambda line: owner_of(line.orphan), 100),
     _word("why", 0, lambda line: str(line.orphan.why)),
 )
 PROCESSES = (
