@@ -27,8 +27,8 @@ static void send_one(void) { check(uipc_queue_send(&s.ring, "new", 3) == UIPC_OK
 
 static void send_several(void) {
     int rc;
-    while ((rc = uipc_queue_begin(&s.ring)) == UIPC_BUSY)
-        wait_for_lock(&s.ring);
+    while (uipc_is_busy(rc = uipc_queue_begin(&s.ring)))
+        wait_for_lock(&s.ring, rc);
     check(rc == UIPC_OK);
     check(uipc_queue_put(&s.ring, "new0", 4) == UIPC_OK && uipc_queue_put(&s.ring, "new1", 4) == UIPC_OK);
     check(uipc_queue_put(&s.ring, "new2", 4) == UIPC_OK);

@@ -121,7 +121,7 @@ static void read_as(struct uipc_ring *ring) {
         uipc_topic_free(ring, draw(&state) % 4 ? ring->cursor : message.at);
     }
     noted(rc);
-    (void)uipc_topic_readable(ring), (void)uipc_ring_in_work(ring, 1);
+    (void)uipc_topic_readable(ring), (void)uipc_ring_in_the_way(ring, 1);
     if (draw(&state) % 32 == 0)
         noted(uipc_topic_subscribe(ring, (int)ring->tells));
 }
@@ -130,13 +130,14 @@ static void others(int fd) {
     struct member more;
     memset(&more, 0, sizeof more);
     more = a, more.ring.slot = -1;
-    more.ring.hold[0] = more.ring.hold[1] = (struct uipc_hold){0};
     more.ring.fd = fd;
     int rc = uipc_ring_join(&more.ring, (int)(draw(&state) % 2));
     noted(rc);
     uipc_ring_look(&more.ring);
     uipc_ring_leave(&more.ring);
     (void)uipc_ring_used(&more.ring);
+    noted(uipc_ring_ended(&b.ring, (int)(draw(&state) % 2)));
+    (void)uipc_ring_in_the_way(&b.ring, 1), (void)uipc_ring_in_the_way(&a.ring, 0);
     (void)uipc_ring_is_ready(&b.ring, 1, 0), (void)uipc_queue_writable(&a.ring, 100);
 }
 
@@ -164,7 +165,7 @@ static void facts(void) {
     }
     int rc = uipc_ring_check(&ring, &changed, size);
     noted(rc);
-    check(rc == UIPC_DAMAGED ? ring.what != NULL
+    check(rc == UIPC_DAMAGED ? uipc_ring_trouble()->what != NULL
                              : size == UIPC_RING_HEADER + ring.capacity && !(ring.capacity & (ring.capacity - 1)));
 }
 

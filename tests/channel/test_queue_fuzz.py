@@ -42,7 +42,7 @@ def fuzz(with_ring, tmp_path):
 @pytest.mark.parametrize("kind", KINDS)
 def test_5_000_mutations_in_c(fuzz, kind, racing):
     results = fuzz(kind, 1, 5000, *racing)
-    assert all(results[which] > 100 for which in (0, 1, 3))  # it worked, it was not now, it was damaged
+    assert all(results[which] > 100 for which in (0, 1, 4))  # it worked, it was not now, it was damaged
 
 
 @pytest.mark.deep

@@ -85,16 +85,16 @@ static inline void detach(struct member *member) {
     close(member->ring.fd);
 }
 
-static inline void wait_for_lock(struct uipc_ring *ring) {
+static inline void wait_for_lock(struct uipc_ring *ring, int busy) {
     struct timespec soon = at_ns(now_ns() + 10000000);
-    uipc_ring_wait_for_lock(ring, &soon);
+    uipc_ring_wait_for_lock(ring, busy, &soon);
 }
 
 static inline void join(struct member *member, int fd, int role) {
     int rc;
     must(attach(member, fd) == UIPC_OK, "attach");
-    while ((rc = uipc_ring_join(&member->ring, role)) == UIPC_BUSY)
-        wait_for_lock(&member->ring);
+    while (uipc_is_busy(rc = uipc_ring_join(&member->ring, role)))
+        wait_for_lock(&member->ring, rc);
     must(rc == UIPC_OK, "join");
 }
 
@@ -106,16 +106,16 @@ static inline void leave(struct member *member) {
 static inline void subscribe(struct member *member, int fd, int tells) {
     int rc;
     join(member, fd, UIPC_RECEIVER);
-    while ((rc = uipc_topic_subscribe(&member->ring, tells)) == UIPC_BUSY)
-        wait_for_lock(&member->ring);
+    while (uipc_is_busy(rc = uipc_topic_subscribe(&member->ring, tells)))
+        wait_for_lock(&member->ring, rc);
     must(rc == UIPC_OK, "subscribe");
 }
 
 /* After a try that gave `rc`: sleep until the next one may be worth it. */
 static inline void wait_after(struct uipc_ring *ring, int rc, int reading, size_t length) {
     struct uipc_ring_bell *bell = reading ? &ring->file->messages : &ring->file->space;
-    if (rc == UIPC_BUSY) {
-        wait_for_lock(ring);
+    if (uipc_is_busy(rc)) {
+        wait_for_lock(ring, rc);
         return;
     }
     struct timespec deadline = at_ns(now_ns() + LOOK_NS);
@@ -127,29 +127,29 @@ static inline void wait_after(struct uipc_ring *ring, int rc, int reading, size_
 
 static inline int send_waiting(struct uipc_ring *ring, const void *bytes, size_t length) {
     int rc;
-    while ((rc = uipc_queue_send(ring, bytes, length)) == UIPC_NOT_NOW || rc == UIPC_BUSY)
+    while ((rc = uipc_queue_send(ring, bytes, length)) == UIPC_NOT_NOW || uipc_is_busy(rc))
         wait_after(ring, rc, 0, length);
     return rc;
 }
 
 static inline int reserve_waiting(struct uipc_ring *ring, size_t length, struct uipc_message *message) {
     int rc;
-    while ((rc = uipc_queue_reserve(ring, length, message)) == UIPC_NOT_NOW || rc == UIPC_BUSY)
+    while ((rc = uipc_queue_reserve(ring, length, message)) == UIPC_NOT_NOW || uipc_is_busy(rc))
         wait_after(ring, rc, 0, length);
     return rc;
 }
 
 static inline int abort_waiting(struct uipc_ring *ring, const struct uipc_message *message) {
     int rc;
-    while ((rc = uipc_queue_abort(ring, message)) == UIPC_BUSY)
-        wait_for_lock(ring);
+    while (uipc_is_busy(rc = uipc_queue_abort(ring, message)))
+        wait_for_lock(ring, rc);
     return rc;
 }
 
 static inline int finish_waiting(struct uipc_ring *ring, const struct uipc_message *message, int accept) {
     int rc;
-    while ((rc = uipc_queue_finish(ring, message, accept)) == UIPC_BUSY)
-        wait_for_lock(ring);
+    while (uipc_is_busy(rc = uipc_queue_finish(ring, message, accept)))
+        wait_for_lock(ring, rc);
     return rc;
 }
 

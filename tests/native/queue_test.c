@@ -250,7 +250,7 @@ static void *receive_all(void *unused) {
         int rc = received_one(&me, turn);
         if (rc == UIPC_OK)
             continue;
-        check(rc == UIPC_NOT_NOW || rc == UIPC_BUSY);
+        check(rc == UIPC_NOT_NOW || uipc_is_busy(rc));
         if (uipc_load_acquire(&me.ring.file->tally.ever) & 1 && !uipc_ring_any(&me.ring, UIPC_SENDER) &&
             me.ring.file->senders.count == uipc_load64(&me.ring.file->receivers.count) +
                                                uipc_load64(&me.ring.file->tally.aborted))

@@ -31,8 +31,8 @@ static void join_shared(struct member *member, int role) {
     int rc;
     check(attach(member, fd) == UIPC_OK);
     share(member);
-    while ((rc = uipc_ring_join(&member->ring, role)) == UIPC_BUSY)
-        wait_for_lock(&member->ring);
+    while (uipc_is_busy(rc = uipc_ring_join(&member->ring, role)))
+        wait_for_lock(&member->ring, rc);
     check(rc == UIPC_OK);
 }
 
@@ -111,8 +111,8 @@ static void *subscribe_to_all(void *tells) {
     uint32_t next[PUBLISHERS] = {0}, turn = 0, start;
     int rc;
     join_shared(&me, UIPC_RECEIVER);
-    while ((rc = uipc_topic_subscribe(&me.ring, tells != NULL)) == UIPC_BUSY)
-        wait_for_lock(&me.ring);
+    while (uipc_is_busy(rc = uipc_topic_subscribe(&me.ring, tells != NULL)))
+        wait_for_lock(&me.ring, rc);
     check(rc == UIPC_OK);
     start = me.ring.next_number;
     uipc_fetch_add(&subscribed, 1);

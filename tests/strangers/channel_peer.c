@@ -28,7 +28,7 @@ static void open_ring(struct uipc_ring *ring, const char *path) {
     must(pread(mapped, &facts, sizeof facts, 0) == sizeof facts, "pread");
     memset(ring, 0, sizeof *ring);
     if (uipc_ring_check(ring, &facts, (uint64_t)found.st_size)) {
-        fprintf(stderr, "%s: %s\n", path, ring->what);
+        fprintf(stderr, "%s: %s\n", path, uipc_ring_trouble()->what);
         exit(2);
     }
     size_t once = UIPC_RING_HEADER + ring->capacity;
@@ -52,11 +52,11 @@ static struct timespec in_half_a_second(void) {
 static void wait_after(struct uipc_ring *ring, int rc, size_t length) {
     struct timespec deadline = in_half_a_second();
     struct uipc_ring_bell *bell = ring->role == UIPC_RECEIVER ? &ring->file->messages : &ring->file->space;
-    if (rc == UIPC_BUSY) {
-        uipc_ring_wait_for_lock(ring, &deadline);
+    if (uipc_is_busy(rc)) {
+        uipc_ring_wait_for_lock(ring, rc, &deadline);
         return;
     }
-    must(rc == UIPC_NOT_NOW, ring->what ? ring->what : "a try");
+    must(rc == UIPC_NOT_NOW, uipc_ring_trouble()->what ? uipc_ring_trouble()->what : "a try");
     uint32_t seen = uipc_bell_prepare(bell);
     if (!(ring->role == UIPC_RECEIVER ? uipc_queue_readable(ring) : uipc_queue_writable(ring, length)))
         uipc_futex_wait(&bell->word, seen, &deadline);

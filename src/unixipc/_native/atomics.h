@@ -96,6 +96,10 @@ static inline uint64_t uipc_add64(uint64_t *word, uint64_t n) {
     return atomic_fetch_add_explicit((_Atomic uint64_t *)word, n, memory_order_relaxed);
 }
 
+/* A pointer of this process that other threads read: what was written before it is seen with it. SYNC hold */
+#define uipc_load_pointer(place) __atomic_load_n(place, __ATOMIC_ACQUIRE)
+#define uipc_store_pointer(place, value) __atomic_store_n(place, value, __ATOMIC_RELEASE)
+
 /* In a loop that waits for another processor: let it have the memory, and its twin on this core the units. */
 static inline void uipc_pause(void) {
 #if defined(__x86_64__) || defined(__i386__)

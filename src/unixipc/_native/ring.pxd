@@ -36,17 +36,20 @@ cdef extern from "ring/ring.h" nogil:
         char *data
         uint64_t capacity, longest
         uint32_t kind, when_full, temporary
-        int fd, slot, role, busy, error, ended
+        int fd, slot, role
+        uint32_t next_number, tells
+        uint64_t cursor, missed
+    struct uipc_trouble:
         const char *what
         uint64_t found, expected
-        uint32_t changes_seen, next_number, tells
-        uint64_t cursor, missed
+        int error
     struct uipc_message:
         char *bytes
         uint64_t at
         uint32_t length, units, sequence
     enum:
-        UIPC_OK, UIPC_NOT_NOW, UIPC_BUSY, UIPC_DAMAGED, UIPC_TOO_LONG, UIPC_NOT_OURS, UIPC_FULL, UIPC_ERRNO
+        UIPC_OK, UIPC_NOT_NOW, UIPC_BUSY_SENDERS, UIPC_BUSY_RECEIVERS
+        UIPC_DAMAGED, UIPC_TOO_LONG, UIPC_NOT_OURS, UIPC_FULL, UIPC_LEFT, UIPC_ERRNO
         UIPC_QUEUE, UIPC_TOPIC
         UIPC_SENDER, UIPC_RECEIVER
         UIPC_WAIT, UIPC_REFUSE, UIPC_DROP_OLDEST
@@ -62,6 +65,12 @@ cdef extern from "ring/ring.h" nogil:
     int uipc_ring_any(uipc_ring *, int)
     uint64_t uipc_ring_used(const uipc_ring *)
     int uipc_ring_use(int, int)
+    int uipc_ring_is_used(int)
+    int uipc_ring_begin_removal(int)
+    void uipc_ring_end_removal(int)
+    int uipc_ring_ended(uipc_ring *, int)
+    bint uipc_is_busy(int)
+    uipc_trouble *uipc_ring_trouble()
     int uipc_ring_is_alive(uipc_ring *, int, int)
     int uipc_queue_send(uipc_ring *, const void *, size_t)
     int uipc_queue_begin(uipc_ring *)
@@ -86,17 +95,21 @@ cdef extern from "ring/ring.h" nogil:
     int uipc_ring_is_ready(const uipc_ring *, int, size_t)
     uipc_ring_bell *uipc_ring_bell_for(const uipc_ring *, int)
     int uipc_queue_readable(const uipc_ring *)
-    uint32_t uipc_ring_in_work(const uipc_ring *, int)
+    uint64_t uipc_ring_in_the_way(const uipc_ring *, int)
+    int uipc_member_of(uint64_t)
+    uint32_t uipc_length(uint64_t)
     int uipc_queue_writable(const uipc_ring *, size_t)
     uint32_t uipc_bell_prepare(uipc_ring_bell *)
     void uipc_bell_ring(uipc_ring_bell *, int)
-    int uipc_ring_wait_for_lock(uipc_ring *, const timespec *)
+    void uipc_ring_tell_everybody(uipc_ring *)
+    void uipc_ring_wait_for_lock(uipc_ring *, int, const timespec *)
 
 cdef extern from "atomics.h" nogil:
     void uipc_copy_and_take(char *to, const char *source, size_t n)
     void uipc_pause()
     uint32_t uipc_load_acquire(const uint32_t *)
     uint64_t uipc_add64(uint64_t *, uint64_t)
+    uint32_t uipc_fetch_add(uint32_t *, uint32_t)
 
 cdef extern from "futex.h" nogil:
     int uipc_futex_wait(uint32_t *, uint32_t, const timespec *)

@@ -7,12 +7,13 @@ from cpython.buffer cimport Py_buffer, PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Fi
 from cpython.buffer cimport PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.exc cimport PyErr_CheckSignals
-from libc.errno cimport EACCES, EAGAIN, EIO, EMSGSIZE, ETIMEDOUT, EUSERS
+from libc.errno cimport EACCES, EAGAIN, EIDRM, EIO, EMSGSIZE, ETIMEDOUT, EUSERS
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from unixipc._native.descriptor cimport Descriptor
 from unixipc._native.ring cimport *
+from unixipc._native.wait cimport plain_timeout, timeout_ns
 
 from unixipc._call import failure
 from unixipc._native.descriptor import waiting_module
@@ -20,6 +21,8 @@ from unixipc._native.wait import Word
 from unixipc.errors import ClosedError, LayoutError
 
 import os
+import sys
+import warnings
 from operator import index
 
 cdef extern from "clock.h" nogil:
@@ -55,6 +58,8 @@ cdef int64_t PROBE = 150000           # long enough for who sleeps to wake up an
 cdef int64_t FIRST_REST = 10000000, LONGEST_REST = 320000000  # between two probes: 1.5 % of the time at most
 cdef int64_t LONGEST_WAY = 200000     # giving way: who comes back later than that would rather have slept
 cdef int64_t FIRST_SLEEP = 10000000   # as `_wait.FIRST_BEAT_NS`: Python's signal handlers do not wait longer
+cdef int64_t SHORT_PATIENCE = 1000000  # who waits no longer than that does not look, either
+cdef int64_t LONGEST_PATIENCE = 50000000  # with a large message that is just being copied; Ctrl-C waits for it
 cdef int64_t LOOK_NS = 500000000      # how often who waits looks for members that were killed
 cdef int64_t TURN_NS = 10000000       # one sleep for the lock of an end
 cdef int MOST_TURNS = 500             # where there is no other limit: its owner was stopped, or its bytes are nonsense
@@ -79,8 +84,15 @@ cdef uint32_t behind(uint32_t published, uint32_t expected) noexcept:
     return 0 if <int32_t>lag < 0 else lag
 
 
-cdef object damaged(uipc_ring *ring):
-    return LayoutError(ring.what.decode(), ring.expected, ring.found)
+cdef object damaged():
+    cdef uipc_trouble *trouble = uipc_ring_trouble()
+    return LayoutError(trouble.what.decode(), trouble.expected, trouble.found)
+
+
+cdef int checked_role(int role) except -1:
+    if role != UIPC_SENDER and role != UIPC_RECEIVER:
+        raise ValueError(f"a role is {UIPC_SENDER} (senders) or {UIPC_RECEIVER} (receivers), not {role}")
+    return role
 
 
 def format_ring(memory, str kind, str when_full, bint temporary, uint64_t capacity, uint64_t identity):
@@ -102,19 +114,47 @@ def read_facts(bytes facts, uint64_t file_bytes):
     if len(facts) < cython.sizeof(uipc_ring_facts):
         raise LayoutError("size of the file", UIPC_RING_HEADER, len(facts))
     if uipc_ring_check(&ring, <uipc_ring_facts *>PyBytes_AS_STRING(facts), file_bytes):
-        raise damaged(&ring)
+        raise damaged()
     kind = "queue" if ring.kind == UIPC_QUEUE else "topic"
     return kind, POLICIES[ring.when_full], bool(ring.temporary), ring.capacity
 
 
+def tell_everybody(memory):
+    """Wake all who sleep at the ring in this memory: its name, or its last handle, is gone."""
+    cdef Py_buffer view
+    cdef uipc_ring ring
+    PyObject_GetBuffer(memory, &view, PyBUF_WRITABLE)
+    try:
+        if view.len < UIPC_RING_HEADER:
+            raise ValueError("a header needs more bytes")
+        ring.file = <uipc_ring_file *>view.buf
+        uipc_fetch_add(&ring.file.tally.changes, 1)
+        uipc_ring_tell_everybody(&ring)
+    finally:
+        PyBuffer_Release(&view)
+
+
+def begin_removal(int fd):
+    """Nobody else takes this ring's name away until `end_removal`: whether that is so. -- fcntl(2)"""
+    return uipc_ring_begin_removal(fd) == 0
+
+
+def end_removal(int fd):
+    """Others may."""
+    uipc_ring_end_removal(fd)
+
+
 def use(int fd, int alone):
-    """Note that a temporary ring is in use (-1: no more); 1: False unless nobody else has it open. -- fcntl(2)"""
+    """Note that a ring is in use (-1: no more); 1: False unless nobody else has it open. -- fcntl(2)"""
     cdef int code = uipc_ring_use(fd, alone)
     if code == EAGAIN or code == EACCES:
         return False
     if code:
         raise failure(code, "fcntl(F_OFD_SETLK)", None)
     return True
+
+
+cdef class Turn
 
 
 @cython.auto_pickle(False)
@@ -125,7 +165,7 @@ cdef class Member:
     cdef uipc_ring ring
     cdef Py_buffer memory      # an export of the mapping: it stays as long as we use it
     cdef bint held, open
-    cdef int users             # calls under way without the interpreter lock
+    cdef int users             # calls under way: any of them may run Python code, or leave the interpreter to others
     cdef int loans             # messages in our hands
     cdef int views             # of them, that are in use
     cdef int copying           # threads that copy from or to the ring: nobody else may have that place meanwhile
@@ -142,7 +182,7 @@ cdef class Member:
     cdef uint32_t passed, passed_then  # messages, now and at the last wait
     cdef int64_t next_probe_ns, rest_ns  # without spinning: when to look longer again, and how long after that
     cdef int64_t next_way_ns, way_rest_ns  # the same of giving way; 0: it has just helped
-    cdef bint blocked          # the last try found the end locked by somebody who is not running
+    cdef readonly bint persistent  # it outlives the senders, and ends with the channel
     cdef uint32_t forked       # cheap to look at: set in a child
     cdef object __weakref__
 
@@ -153,13 +193,13 @@ cdef class Member:
         if self.held:
             raise RuntimeError("this member is in use already")
         if uipc_ring_check(&self.ring, <uipc_ring_facts *>PyBytes_AS_STRING(facts), file_bytes):
-            raise damaged(&self.ring)
+            raise damaged()
         PyObject_GetBuffer(mapping, &self.memory, PyBUF_WRITABLE)
         self.held = True
         if <uint64_t>self.memory.len < UIPC_RING_HEADER + 2 * self.ring.capacity:
             raise ValueError("the mapping is shorter than the ring")
-        uipc_ring_start(&self.ring, self.memory.buf, <char *>self.memory.buf + UIPC_RING_HEADER, file.fileno())
-        self.mapping, self.file, self.name = mapping, file, name
+        uipc_ring_start(&self.ring, self.memory.buf, <char *>self.memory.buf + UIPC_RING_HEADER, file.enter())
+        self.mapping, self.file, self.name = mapping, file, name  # its number stays ours until `let_go`, whoever closes it
         if codec is not None:
             self.encode, self.decode = codec.encode, codec.decode
             self.decode_view = getattr(codec, "decode_view", None)
@@ -174,40 +214,44 @@ cdef class Member:
         """Take a place. OSError(EUSERS) if there is none."""
         cdef int rc, _turn
         self.check_open()
+        checked_role(role)
         for _turn in range(MOST_TURNS):
             rc = uipc_ring_join(&self.ring, role)
-            if rc != UIPC_BUSY:
+            if not uipc_is_busy(rc):
                 break
-            self.wait_for_lock()
+            self.wait_for_lock(rc)
+            self.check_open()
         if rc == UIPC_FULL:
             hint = f"{MEMBERS} of each role are the most"
             raise failure(EUSERS, "fcntl(F_OFD_SETLK)", self.name, hint)
         if rc:
             raise self.refusal(rc)
 
-    cdef int wait_for_lock(self) except -1:
-        self.wait_quietly()
+    cdef int wait_for_lock(self, int busy) except -1:
+        self.wait_quietly(busy)
         PyErr_CheckSignals()
         return 0
 
-    cdef void wait_quietly(self) noexcept:
+    cdef void wait_quietly(self, int busy) noexcept:
         """The same where an exception would leave a message in our hands: Python's handlers run a little later."""
         cdef timespec soon = as_timespec(now_ns() + TURN_NS)
         self.users += 1
         with nogil:
-            uipc_ring_wait_for_lock(&self.ring, &soon)
+            uipc_ring_wait_for_lock(&self.ring, busy, &soon)
         self.leave()
 
     cdef object refusal(self, int rc):
         """The exception for a result that is neither success nor "not now"."""
         if rc == UIPC_DAMAGED:
-            return damaged(&self.ring)
+            return damaged()
         if rc == UIPC_TOO_LONG:
             hint = f"this channel takes messages of {self.ring.longest} bytes at most: its capacity, less 32"
             return failure(EMSGSIZE, "send", self.name, hint)
         if rc == UIPC_ERRNO:
-            return failure(self.ring.error, "get_robust_list(2)", self.name)
-        if rc == UIPC_BUSY:
+            return failure(uipc_ring_trouble().error, "get_robust_list(2)", self.name)
+        if rc == UIPC_LEFT:
+            return self.closed_error()
+        if uipc_is_busy(rc):
             hint = "the lock of one end is held by a process that does not run: is it stopped?"
             return failure(ETIMEDOUT, "futex(2)", self.name, hint)
         if rc == UIPC_NOT_OURS:
@@ -217,26 +261,43 @@ cdef class Member:
     def check_open(self):
         """`ClosedError` once this handle is closed."""
         if not self.open:
-            kind = type(self).__name__
-            if self.forked:
-                raise ClosedError(f"{kind} {self.name or ''} belongs to the parent process: make one of your own here")
-            raise ClosedError(f"{kind} {self.name or ''} is closed".replace("  ", " "))
+            raise self.closed_error()
+
+    cdef object closed_error(self):
+        kind = type(self).__name__
+        if self.forked:
+            return ClosedError(f"{kind} {self.name or ''} belongs to the parent process: make one of your own here")
+        return ClosedError(f"{kind} {self.name or ''} is closed".replace("  ", " "))
+
+    cdef inline int begin(self) except -1:
+        """A call begins: until `leave` its memory stays, whatever it runs meanwhile, and whoever closes this member."""
+        if not self.open:
+            raise self.closed_error()
+        self.users += 1
+        return 0
+
+    @property
+    def is_temporary(self):
+        """Whether the last one out removes the channel."""
+        return bool(self.ring.temporary)
 
     def check_memory(self):
         """OSError(EIO) if somebody has cut the file off under us."""
         if self.mapping.damaged_pages:
             raise failure(EIO, "mmap(2)", self.name, "somebody has made the channel's file shorter; make a new one")
 
-    cdef void leave(self) noexcept:
-        self.users -= 1
-        if not self.users and not self.open:
-            self.let_go()
+    cdef inline void leave(self) noexcept:
+        if self.users:  # not in a forked child: the calls were its parent's
+            self.users -= 1
+            if not self.users and not self.open:
+                self.let_go()
 
     cdef void let_go(self) noexcept:
         if self.held and not self.users and not self.loans:
             self.held = False
             PyBuffer_Release(&self.memory)
             self.mapping = None
+            self.file.leave()
 
     @property
     def closed(self):
@@ -258,12 +319,14 @@ cdef class Member:
 
     cdef int leave_ring(self) except -1:
         self.users += 1
-        with nogil:
-            uipc_ring_leave(&self.ring)  # wakes everybody, also our own threads
-        if self.last_out is not None:
-            self.last_out(self.file, self.name)
-        self.leave()
-        self.file.close()
+        try:
+            with nogil:
+                uipc_ring_leave(&self.ring)  # wakes everybody, also our own threads
+            if self.last_out is not None:
+                self.last_out(self.file, self.name)
+        finally:
+            self.leave()
+            self.file.close()
         return 0
 
     cdef void begin_copy(self) noexcept:
@@ -286,8 +349,15 @@ cdef class Member:
         self.file.close()
         self.let_go()
 
+    def __del__(self):
+        if self.open and not self.views and not sys.is_finalizing():
+            try:
+                warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
+            finally:
+                self.close()
+
     def __dealloc__(self):
-        if self.open:
+        if self.open and self.held:  # its file is open still: nobody else has that number
             uipc_ring_leave(&self.ring)
         self.open, self.users, self.loans = False, 0, 0
         self.let_go()
@@ -308,7 +378,7 @@ cdef class Member:
 
     # ------------------------------------------------------------------------------------------------ waiting
 
-    cdef bint spin(self, bint reading, size_t length, object timeout) except -1:
+    cdef bint spin(self, bint reading, size_t length, int64_t patience_ns) except -1:
         """Look whether it can be done now, for about as long as a wake-up would take: whether it can."""
         cdef int turn
         cdef int64_t now
@@ -322,11 +392,11 @@ cdef class Member:
             if turn == 0 and (self.spin_ns < SHORTEST_SPIN or not self.may_spin):
                 now = now_ns()
                 if now < self.next_probe_ns or not self.may_spin:
-                    return now >= self.next_way_ns and self.give_way(reading, length, timeout, now)
+                    return now >= self.next_way_ns and self.give_way(reading, length, patience_ns, now)
             uipc_pause()
-        if timeout is not None and timeout < 0.001:
+        if 0 <= patience_ns < SHORT_PATIENCE:
             return False
-        return self.spin_longer(reading, length)
+        return self.spin_longer(reading, length, patience_ns)
 
     cdef inline void keep_distance(self) noexcept:
         """Who is just behind the other one gets one message for each cache line that it takes away from it. So it stays
@@ -352,21 +422,22 @@ cdef class Member:
         else:
             self.distance, self.on_trial = FIRST_DISTANCE, True
 
-    cdef bint spin_longer(self, bint reading, size_t length) noexcept:
+    cdef bint spin_longer(self, bint reading, size_t length, int64_t patience_ns) noexcept:
         """The same without the interpreter. It adapts: half as long after it was in vain, and not at all after that a
         few times, but for a longer look now and then, ever more seldom: the others may have become faster."""
         cdef bint probing = self.spin_ns < SHORTEST_SPIN
         cdef int64_t now = now_ns(), spin_ns = PROBE if probing else self.spin_ns, end = now + spin_ns
+        cdef int64_t latest = now + (LONGEST_PATIENCE if patience_ns < 0 else min(patience_ns, LONGEST_PATIENCE))
         cdef int _turn
         cdef bint ready = False, longer = False
         self.users += 1
         with nogil:
             while not ready and self.open:
-                if now >= end:
-                    if longer:
+                if now >= end or now >= latest:
+                    if longer or now >= latest:
                         break
                     longer = True  # a large message is just being copied: that may take longer than a wake-up
-                    end += spin_ns * uipc_ring_in_work(&self.ring, reading) // PER_SPIN
+                    end += spin_ns * uipc_length(uipc_ring_in_the_way(&self.ring, reading)) // PER_SPIN
                 for _turn in range(32):
                     if self.is_ready(reading, length):
                         ready = True
@@ -383,12 +454,12 @@ cdef class Member:
         self.next_probe_ns = now + self.rest_ns
         return ready
 
-    cdef bint give_way(self, bint reading, size_t length, object timeout, int64_t begun) except -1:
+    cdef bint give_way(self, bint reading, size_t length, int64_t patience_ns, int64_t begun) except -1:
         """Let others have this processor for a moment: where both ends are on one, the other end is who runs then, and
         nobody has to sleep and be woken. It adapts as spinning does. -- sched_yield(2)"""
         cdef bint ready
         cdef int64_t now
-        if timeout is not None and timeout < 0.001:
+        if 0 <= patience_ns < SHORT_PATIENCE:
             return False
         self.users += 1
         with nogil:
@@ -406,53 +477,60 @@ cdef class Member:
     cdef inline bint is_ready(self, bint reading, size_t length) noexcept nogil:
         return uipc_ring_is_ready(&self.ring, reading, length)
 
-    cdef int sleep(self, bint reading, size_t length, int64_t until_ns) except -1:
-        """Sleep until somebody has sent (or received) something, or until then, or a while at most."""
+    cdef inline uint32_t changes(self) noexcept:
+        """Of the members, up to now. A sleep that is asked for after another change is none."""
+        return uipc_load_acquire(&self.ring.file.tally.changes)
+
+    cdef int sleep(self, bint reading, size_t length, uint32_t changes, int64_t until_ns) except -1:
+        """Sleep until somebody has sent (or received) something, joined or left, or until then, or a while at most."""
         cdef uipc_ring_bell *bell = uipc_ring_bell_for(&self.ring, reading)
         cdef uint32_t seen
         cdef int64_t latest = now_ns() + LOOK_NS
         cdef timespec deadline = as_timespec(latest if until_ns < 0 else min(until_ns, latest))
-        if self.blocked:
-            self.blocked = False
-            return self.wait_for_lock()
         uipc_add64(&self.ring.file.tally.receiver_sleeps if reading else &self.ring.file.tally.sender_sleeps, 1)
         self.users += 1
         with nogil:
             seen = uipc_bell_prepare(bell)
             if self.open and not self.is_ready(reading, length):
-                uipc_futex_wait(&bell.word, seen, &deadline)
-        self.leave()
+                if uipc_load_acquire(&self.ring.file.tally.changes) == changes:
+                    uipc_futex_wait(&bell.word, seen, &deadline)
         try:
             PyErr_CheckSignals()
         except BaseException:
             if self.open:
                 uipc_bell_ring(bell, 1)  # the wake-up may have been meant for what we do not do now
             raise
+        finally:
+            self.leave()
         return 0
 
-    def _word(self, bint reading):
-        """What tasks sleep on: a word of the shared memory."""
-        self.check_open()
-        return Word(self.mapping, MESSAGES_OFFSET if reading else SPACE_OFFSET)
+    cdef object wait_in_turn(self, Turn turn, object timeout):
+        """The corridor's loop; the first try was made."""
+        try:
+            return waiting_module().wait(turn.attempt, turn.sleep, waiting_module().Deadline(timeout), self.name, False)
+        except TimeoutError as error:
+            turn.explained(error)
+            raise
 
-    def _prepare(self, bint reading):
-        """Say that somebody is about to sleep on it, and while it has which value. Then look once more."""
-        self.check_open()
-        return uipc_bell_prepare(uipc_ring_bell_for(&self.ring, reading))
+    cdef object attempt(self, Turn turn):
+        """One try of a wait: what it gives, or None; `turn.result` says what was in the way."""
+        raise NotImplementedError
 
-    def _pass_on(self, bint reading):
-        """A wake-up came to somebody who does not want it any more."""
-        if self.open:
-            uipc_bell_ring(uipc_ring_bell_for(&self.ring, reading), 1)
-
-    def _blocked(self):
-        """Whether the last try found the end locked by somebody who is not running; then `_wait_for_lock`."""
-        blocked, self.blocked = self.blocked, False
-        return blocked
-
-    def _wait_for_lock(self):
-        """Until that lock may be free, a hundredth of a second at most."""
-        self.wait_for_lock()
+    def in_the_way(self, bint reading):
+        """(pid, "unfinished" or "leased", bytes) of the message that a receiver, or a sender without room, waits behind;
+        None if there is none. A guess by the time that it is read."""
+        cdef uint64_t word
+        cdef int number
+        self.begin()
+        try:
+            word = uipc_ring_in_the_way(&self.ring, reading)
+            number = uipc_member_of(word)
+            if not word or number >= 2 * UIPC_RING_MEMBERS:
+                return None
+            pid = self.ring.file.member[number // UIPC_RING_MEMBERS][number % UIPC_RING_MEMBERS].pid
+            return pid, "unfinished" if number < UIPC_RING_MEMBERS else "leased", uipc_length(word)
+        finally:
+            self.leave()
 
     cdef int look(self) except -1:
         """Now and then: are all members alive? Whether we have looked. Also who never waits does so before it takes
@@ -469,54 +547,65 @@ cdef class Member:
 
     def facts(self):
         """What `stat` shows, as a dict. Counters of two ends that go on meanwhile."""
-        cdef uipc_ring_file *file = self.ring.file
+        cdef uipc_ring_file *file
         cdef uint64_t received, sent
-        self.check_open()
-        received = file.receivers.count + file.tally.dropped + file.tally.aborted
-        sent = file.senders.count
-        return {
-            "capacity_bytes": self.ring.capacity,
-            "used_bytes": uipc_ring_used(&self.ring),
-            "depth": max(0, <int64_t>(sent - received)),
-            "sent": sent - file.tally.aborted,
-            "received": file.receivers.count,
-            "dropped": file.tally.dropped,
-            "refused": file.tally.refused,
-            "sender_sleeps": file.tally.sender_sleeps,
-            "receiver_sleeps": file.tally.receiver_sleeps,
-            "repairs": file.tally.repairs,
-        }
+        self.begin()
+        try:
+            file = self.ring.file
+            received = file.receivers.count + file.tally.dropped + file.tally.aborted
+            sent = file.senders.count
+            return {
+                "capacity_bytes": self.ring.capacity,
+                "used_bytes": uipc_ring_used(&self.ring),
+                "depth": max(0, <int64_t>(sent - received)),
+                "sent": sent - file.tally.aborted,
+                "received": file.receivers.count,
+                "dropped": file.tally.dropped,
+                "refused": file.tally.refused,
+                "sender_sleeps": file.tally.sender_sleeps,
+                "receiver_sleeps": file.tally.receiver_sleeps,
+                "repairs": file.tally.repairs,
+            }
+        finally:
+            self.leave()
 
     def topic_facts(self):
         """The same for a topic."""
-        cdef uipc_ring_file *file = self.ring.file
-        self.check_open()
-        return {
-            "capacity_bytes": self.ring.capacity,
-            "used_bytes": uipc_ring_used(&self.ring),
-            "published": file.senders.count - file.tally.aborted,
-            "refused": file.tally.refused,
-            "publisher_sleeps": file.tally.sender_sleeps,
-            "subscriber_sleeps": file.tally.receiver_sleeps,
-            "repairs": file.tally.repairs,
-        }
+        cdef uipc_ring_file *file
+        self.begin()
+        try:
+            file = self.ring.file
+            return {
+                "capacity_bytes": self.ring.capacity,
+                "used_bytes": uipc_ring_used(&self.ring),
+                "published": file.senders.count - file.tally.aborted,
+                "refused": file.tally.refused,
+                "publisher_sleeps": file.tally.sender_sleeps,
+                "subscriber_sleeps": file.tally.receiver_sleeps,
+                "repairs": file.tally.repairs,
+            }
+        finally:
+            self.leave()
 
     def subscribers(self):
         """[(pid, lag, missed, whether it is waited for), ...] of those who are alive."""
         cdef int slot
         cdef uipc_ring_member *place
         cdef uint32_t count
-        alive, found = self.places(UIPC_RECEIVER, True), []
-        count = <uint32_t>self.ring.file.senders.count
-        for slot in alive:
-            place = &self.ring.file.member[UIPC_RECEIVER][slot]
-            found.append((place.pid, behind(count, place.expected), place.missed, not place.tells))
-        return found
+        self.begin()
+        try:
+            alive, found = self.places(UIPC_RECEIVER, True), []
+            count = <uint32_t>self.ring.file.senders.count
+            for slot in alive:
+                place = &self.ring.file.member[UIPC_RECEIVER][slot]
+                found.append((place.pid, behind(count, place.expected), place.missed, not place.tells))
+            return found
+        finally:
+            self.leave()
 
     cdef list places(self, int role, bint alive):
-        """The slots with a name in them whose member is alive, or dead."""
+        """The slots with a name in them whose member is alive, or dead. For a call that has begun."""
         cdef int slot
-        self.check_open()
         return [
             slot
             for slot in range(UIPC_RING_MEMBERS)
@@ -525,23 +614,34 @@ cdef class Member:
 
     def was_here(self, int role):
         """Whether there has ever been a sender (0), a receiver (1)."""
+        checked_role(role)
         self.check_open()
         return bool(uipc_load_acquire(&self.ring.file.tally.ever) >> role & 1)
 
     def dead_members(self, int role):
         """The pids of members that ended without leaving, and whose places nobody has cleared yet."""
         cdef int slot
-        return [self.ring.file.member[role][slot].pid for slot in self.places(role, False)]
+        checked_role(role)
+        self.begin()
+        try:
+            return [self.ring.file.member[role][slot].pid for slot in self.places(role, False)]
+        finally:
+            self.leave()
 
     def members(self, int role):
         """[(slot, pid, since in ns), ...] of those who are alive."""
         cdef int slot
         cdef uipc_ring_member *place
-        found = []
-        for slot in self.places(role, True):
-            place = &self.ring.file.member[role][slot]
-            found.append((slot, place.pid, place.since))
-        return found
+        checked_role(role)
+        self.begin()
+        try:
+            found = []
+            for slot in self.places(role, True):
+                place = &self.ring.file.member[role][slot]
+                found.append((slot, place.pid, place.since))
+            return found
+        finally:
+            self.leave()
 
 
 cdef bytes as_bytes(object data):
@@ -550,6 +650,7 @@ cdef bytes as_bytes(object data):
 
 
 @cython.auto_pickle(False)
+@cython.no_gc_clear
 cdef class SenderCalls(Member):
     """The senders' end of a queue."""
 
@@ -559,7 +660,7 @@ cdef class SenderCalls(Member):
             return self.put_in_place(data)
         if self.encode is not None:
             data = self.encode(data)
-        return self.put(data)
+        return self.put(data) == UIPC_OK
 
     cdef bint put_in_place(self, object value) except -1:
         """The codec writes straight into the ring."""
@@ -570,7 +671,8 @@ cdef class SenderCalls(Member):
             self.encode_into(value, buffer)
         return True
 
-    cdef bint put(self, object data) except -1:
+    cdef int put(self, object data) except -1:
+        """UIPC_OK, UIPC_NOT_NOW or UIPC_BUSY_...; so for all that is called put."""
         cdef Py_buffer view
         if type(data) is bytes:
             return self.put_bytes(PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
@@ -580,36 +682,34 @@ cdef class SenderCalls(Member):
         finally:
             PyBuffer_Release(&view)
 
-    cdef bint put_bytes(self, const char *what, Py_ssize_t n) except -1:
+    cdef int put_bytes(self, const char *what, Py_ssize_t n) except -1:
         cdef int rc
         if not self.open:
             self.check_open()
         if n > QUICK:
             return self.put_large(what, n)
         rc = uipc_queue_send(&self.ring, what, n)
-        if rc == UIPC_NOT_NOW and self.look():
-            rc = uipc_queue_send(&self.ring, what, n)
         if rc == UIPC_OK:
             self.passed += 1
-            return True
-        return self.not_put(rc)
+            return rc
+        if rc == UIPC_NOT_NOW and self.look():
+            rc = uipc_queue_send(&self.ring, what, n)
+            self.passed += rc == UIPC_OK
+        return self.checked(rc)
 
-    cdef bint not_put(self, int rc) except -1:
-        if rc == UIPC_NOT_NOW:
-            return False
-        if rc == UIPC_BUSY:
-            self.blocked = True
-            return False
+    cdef int checked(self, int rc) except -1:
+        if rc == UIPC_OK or rc == UIPC_NOT_NOW or uipc_is_busy(rc):
+            return rc
         raise self.refusal(rc)
 
-    cdef bint put_large(self, const char *what, Py_ssize_t n) except -1:
+    cdef int put_large(self, const char *what, Py_ssize_t n) except -1:
         """Reserve, copy without any lock, commit."""
         cdef uipc_message message
         cdef int rc = uipc_queue_reserve(&self.ring, n, &message)
         if rc == UIPC_NOT_NOW and self.look():
             rc = uipc_queue_reserve(&self.ring, n, &message)
         if rc:
-            return self.not_put(rc)
+            return self.checked(rc)
         self.begin_copy()
         with nogil:
             memcpy(message.bytes, what, n)
@@ -617,111 +717,131 @@ cdef class SenderCalls(Member):
         self.end_copy()
         if rc:
             raise self.refusal(rc)
-        return True
+        return UIPC_OK
 
     def send(self, data, timeout=None):
         """Append a message; wait for room. TimeoutError: it was not sent."""
+        cdef int rc
         if self.encode_into is not None:
             with self.reserve(self.size_of(data), timeout) as buffer:
                 self.encode_into(data, buffer)
             return
         if self.encode is not None:
             data = self.encode(data)
-        if not self.put(data):
-            self.wait_to_send(data, timeout)
+        rc = self.put(data)
+        if rc:
+            self.wait_to_send(data, timeout, rc)
 
-    cdef int wait_to_send(self, object data, object timeout) except -1:
-        self.refuse_if_full("send")
+    cdef int wait_to_send(self, object data, object timeout, int rc) except -1:
+        cdef int64_t patience_ns = timeout_ns(timeout)
         cdef size_t n = memoryview(data).nbytes
-        while self.spin(False, n, timeout):  # ends: somebody may be faster each time, but not for ever
-            if self.put(data):
-                return 0
-            if self.blocked:
-                break
-        turn = Turn.__new__(Turn, self, data, n)
-        waiting_module().wait(turn.attempt, turn.sleep, waiting_module().Deadline(timeout), self.name, False)
+        self.begin()
+        try:
+            self.refuse_if_full("send", rc)
+            while not uipc_is_busy(rc) and self.spin(False, n, patience_ns):  # ends: somebody is faster, but not for ever
+                rc = self.put(data)
+                if rc == UIPC_OK:
+                    return 0
+            self.wait_in_turn(new_turn(self, False, data, n, rc), timeout)
+        finally:
+            self.leave()
         return 0
 
     def send_many(self, messages, timeout=None):
         """Append all of them, in this order; wait for room. TimeoutError (and EAGAIN) has `sent`, how many went."""
         cdef list batch
         cdef Py_ssize_t done, n
+        cdef int rc = UIPC_OK
+        timeout = plain_timeout(timeout)
         batch = self._batch(messages)
         n, done = len(batch), 0
         deadline = None
         while True:  # ends: each turn sends some, or raises
-            done = self.put_many(batch, done)
+            done = self.put_many(batch, done, &rc)
             if done == n:
                 return
             if deadline is None:
                 deadline = waiting_module().Deadline(timeout)
             try:
-                self.wait_to_send(batch[done], deadline.left())
+                self.wait_to_send(batch[done], deadline.left(), rc)
             except OSError as error:
-                error.sent = done
-                error.add_note(f"{done} of {n} messages were sent")
+                note_sent(error, done, n)
                 raise
             done += 1
 
-    cdef Py_ssize_t put_many(self, list batch, Py_ssize_t done) except -1:
-        """Those from number `done` on that can be sent now: the number of the first that was not."""
-        cdef Py_ssize_t n = len(batch), i = done, begun
-        cdef size_t copied
-        cdef int rc = UIPC_OK
+    cdef Py_ssize_t put_many(self, list batch, Py_ssize_t done, int *rc) except -1:
+        """Those from number `done` on that can be sent now: the number of the first that was not, and why in `rc`."""
+        cdef Py_ssize_t n = len(batch), i = done
+        rc[0] = UIPC_OK
+        self.begin()
+        try:
+            while i < n and rc[0] == UIPC_OK:
+                if not self.open:
+                    self.check_open()
+                if PyBytes_GET_SIZE(batch[i]) > QUICK:
+                    rc[0] = self.put_large(PyBytes_AS_STRING(batch[i]), PyBytes_GET_SIZE(batch[i]))
+                    i += rc[0] == UIPC_OK
+                    continue
+                i = self.put_small(batch, i, rc)
+                if rc[0] == UIPC_NOT_NOW and self.look():
+                    rc[0] = UIPC_OK  # somebody was killed: there may be room now
+            self.checked(rc[0])
+        finally:
+            self.leave()
+        return i
+
+    cdef Py_ssize_t put_small(self, list batch, Py_ssize_t i, int *rc) except -1:
+        """The same for those up to the next large one, under one lock."""
+        cdef Py_ssize_t n = len(batch), begun = i
+        cdef size_t copied = 0
         cdef bytes each
-        while i < n and rc == UIPC_OK:
-            if not self.open:
-                self.check_open()
-            if PyBytes_GET_SIZE(batch[i]) > QUICK:
-                if not self.put_large(PyBytes_AS_STRING(batch[i]), PyBytes_GET_SIZE(batch[i])):
-                    return i
-                i += 1
-                continue
-            rc = uipc_queue_begin(&self.ring)
-            if rc:
+        rc[0] = uipc_queue_begin(&self.ring)
+        if rc[0]:
+            return i
+        while i < n and copied < MOST_BYTES:
+            each = <bytes>batch[i]
+            if PyBytes_GET_SIZE(each) > QUICK:
                 break
-            begun, copied = i, 0
-            while i < n and copied < MOST_BYTES:
-                each = <bytes>batch[i]
-                if PyBytes_GET_SIZE(each) > QUICK:
-                    break
-                rc = uipc_queue_put(&self.ring, PyBytes_AS_STRING(each), PyBytes_GET_SIZE(each))
-                if rc:
-                    break
-                copied += PyBytes_GET_SIZE(each)
-                i += 1
-            uipc_queue_end(&self.ring, min(i - begun, INT_MAX))
-            self.passed += i - begun
-        if rc == UIPC_NOT_NOW and self.look():
-            return self.put_many(batch, i)
-        if rc:
-            self.not_put(rc)
+            rc[0] = uipc_queue_put(&self.ring, PyBytes_AS_STRING(each), PyBytes_GET_SIZE(each))
+            if rc[0]:
+                break
+            copied += PyBytes_GET_SIZE(each)
+            i += 1
+        uipc_queue_end(&self.ring, min(i - begun, INT_MAX))
+        self.passed += i - begun
         return i
 
     def try_reserve(self, Py_ssize_t length_bytes):
         """Room for a message to be written in place, now; None if there is none."""
+        cdef int rc = UIPC_OK
+        return self.reserve_now(length_bytes, &rc)
+
+    cdef object reserve_now(self, Py_ssize_t length_bytes, int *rc):
         cdef Loan loan
-        cdef int rc
-        if length_bytes < 0:
-            raise ValueError(f"a message has at least 0 bytes, not {length_bytes}")
+        checked_length(length_bytes)
+        loan = Loan.__new__(Loan)  # first: it may run finalizers, which may close this member
         self.check_open()
-        loan = Loan.__new__(Loan)
-        rc = uipc_queue_reserve(&self.ring, length_bytes, &loan.message)
-        if rc == UIPC_NOT_NOW and self.look():
-            rc = uipc_queue_reserve(&self.ring, length_bytes, &loan.message)
-        if rc:
-            return None if not self.not_put(rc) else None
+        rc[0] = uipc_queue_reserve(&self.ring, length_bytes, &loan.message)
+        if rc[0] == UIPC_NOT_NOW and self.look():
+            rc[0] = uipc_queue_reserve(&self.ring, length_bytes, &loan.message)
+        if self.checked(rc[0]):
+            return None
         loan.begin(self, False)
         return loan
 
     def reserve(self, Py_ssize_t length_bytes, timeout=None):
         """Wait for it. For ``with``: the bytes to write; sent at the end, or not at all after an error."""
-        loan = self.try_reserve(length_bytes)
+        cdef int rc = UIPC_OK
+        timeout = plain_timeout(timeout)
+        loan = self.reserve_now(length_bytes, &rc)
         if loan is not None:
             return loan
-        self.refuse_if_full("reserve")
-        turn = Turn.__new__(Turn, self, None, length_bytes)
-        return waiting_module().wait(turn.attempt, turn.sleep, waiting_module().Deadline(timeout), self.name, False)
+        self.begin()
+        try:
+            self.refuse_if_full("reserve", rc)
+            return self.wait_in_turn(new_turn(self, False, None, length_bytes, rc), timeout)
+        finally:
+            self.leave()
 
     def _batch(self, messages):
         """These messages as they go into the ring."""
@@ -732,67 +852,72 @@ cdef class SenderCalls(Member):
                 raise self.refusal(UIPC_TOO_LONG)  # before the first is sent
         return batch
 
-    def _send_some(self, list batch, Py_ssize_t done):
-        """For tasks: send those from number `done` on that fit now; the number of the first that did not."""
-        self.check_open()
-        self.look()
-        return self.put_many(batch, done)
+    def _turn(self, what, Py_ssize_t length_bytes=0):
+        """For tasks: one wait to send this one (bytes), these (a list of bytes), or for room (None)."""
+        length_bytes = len(what) if type(what) is bytes else checked_length(length_bytes)
+        return new_turn(self, False, what, length_bytes, UIPC_NOT_NOW)
 
-    def _send_or_none(self, bytes data):
-        """For tasks: True, or None while there is no room."""
-        self.check_open()
-        self.look()
-        if self.put(data):
-            return True
-        self.refuse_if_full("send")
-        return None
-
-    def _reserve_or_none(self, Py_ssize_t length_bytes):
-        """The same for a reservation."""
-        self.look()
-        loan = self.try_reserve(length_bytes)
-        if loan is None:
-            self.refuse_if_full("reserve")
-        return loan
-
-    cdef int refuse_if_full(self, str call) except -1:
-        if self.ring.when_full == UIPC_REFUSE and not self.blocked:
+    cdef int refuse_if_full(self, str call, int rc) except -1:
+        if self.ring.when_full == UIPC_REFUSE and not uipc_is_busy(rc):
             uipc_add64(&self.ring.file.tally.refused, 1)
             raise failure(EAGAIN, call, self.name, "it is full, and was made with when_full='refuse'")
         return 0
 
-    cdef object attempt(self, object data, size_t length):
-        self.check_open()
+    cdef object attempt(self, Turn turn):
         self.look()
-        result = self.try_reserve(length) if data is None else (self.put(data) or None)
+        if turn.what is None:
+            result = self.reserve_now(turn.length, &turn.result)
+        elif type(turn.what) is list:
+            turn.done = self.put_many(turn.what, turn.done, &turn.result)
+            if turn.done == len(turn.what):
+                return True
+            turn.length = len(turn.what[turn.done])
+            result = None
+        else:
+            turn.result = self.put(turn.what)
+            result = True if turn.result == UIPC_OK else None
         if result is None:
-            self.refuse_if_full("send")
+            self.refuse_if_full("reserve" if turn.what is None else "send", turn.result)
         return result
 
     cdef int give_up(self, uipc_message *message) noexcept:
         """Our reservation becomes nothing."""
-        cdef int rc = UIPC_BUSY, _turn
+        cdef int rc = UIPC_OK, _turn
         for _turn in range(MOST_TURNS):
+            if not self.open:
+                return UIPC_OK  # closed meanwhile: it was given up then; or it is our parent's
             rc = uipc_queue_abort(&self.ring, message)
-            if rc != UIPC_BUSY:
+            if not uipc_is_busy(rc):
                 break
-            self.wait_quietly()
+            self.wait_quietly(rc)
         return rc
 
 
+cdef Py_ssize_t checked_length(Py_ssize_t length_bytes) except -1:
+    if length_bytes < 0:
+        raise ValueError(f"a message has at least 0 bytes, not {length_bytes}")
+    return length_bytes
+
+
+cdef object note_sent(object error, Py_ssize_t done, Py_ssize_t n):
+    error.sent = done
+    error.add_note(f"{done} of {n} messages were sent")
+
+
 @cython.auto_pickle(False)
+@cython.no_gc_clear
 cdef class Receiving(Member):
     """What receivers and subscribers have in common: everything but how one message is taken."""
 
-    cdef object take(self):
-        """The next message as bytes, or None."""
+    cdef object take(self, int *rc):
+        """The next message as bytes, or None: then `rc` is UIPC_NOT_NOW, or UIPC_BUSY_.... So for all that follows."""
         raise NotImplementedError
 
-    cdef list take_many(self, Py_ssize_t most):
+    cdef list take_many(self, Py_ssize_t most, int *rc):
         """Those that are there, `most` at most; None for none."""
         raise NotImplementedError
 
-    cdef object lend(self, bint as_lease):
+    cdef object lend(self, bint as_lease, int *rc):
         """The next message as a `Loan`, or None."""
         raise NotImplementedError
 
@@ -800,111 +925,140 @@ cdef class Receiving(Member):
         """The end of a loan."""
         raise NotImplementedError
 
-    cdef object not_taken(self, int rc):
-        if rc == UIPC_NOT_NOW:
-            return None
-        if rc == UIPC_BUSY:
-            self.blocked = True
-            return None
-        raise self.refusal(rc)
+    cdef object not_taken(self, int code, int *rc):
+        if code != UIPC_NOT_NOW and not uipc_is_busy(code):
+            raise self.refusal(code)
+        rc[0] = code
+
+    def _persist(self):
+        """Outlive the senders."""
+        self.persistent = True
 
     def try_receive(self):
-        """The next message, None for not now. EOFError once all senders have left and nothing is there."""
-        data = self.take()
-        if data is None:
-            if not self.is_over():
-                return None
-            data = self.take()
+        """The next message, None for not now. EOFError once all senders have left and nothing can come any more."""
+        data = self.take_or_end(None)
+        return data if data is None or self.decode is None else self.decode(data)
+
+    cdef object take_or_end(self, object how):
+        """One message, several or a loan, as `how` says; None for not now."""
+        cdef int rc = UIPC_NOT_NOW
+        self.begin()
+        try:
+            data = self.attempt_now(how, &rc)
             if data is None:
-                raise self.end()
-        return data if self.decode is None else self.decode(data)
+                self.refuse_if_ended(&rc)
+            return data
+        finally:
+            self.leave()
 
-    cdef bint is_over(self) except -1:
-        """There were senders, and none is left."""
+    cdef int refuse_if_ended(self, int *rc) except -1:
+        """There were senders, none is left, and nothing can come any more: EOFError. A persistent one waits on, until
+        the channel itself is gone: ObjectRemoved."""
         cdef bint looked = self.look()  # who was killed while it left has told nobody
-        cdef uint32_t changes = uipc_load_acquire(&self.ring.file.tally.changes)
-        if looked or changes != self.ring.changes_seen or self.ring.ended:
-            self.ring.ended = (self.ring.file.tally.ever & 1) and not uipc_ring_any(&self.ring, UIPC_SENDER)
-            self.ring.changes_seen = changes
-        return self.ring.ended
+        cdef int ended = uipc_ring_ended(&self.ring, looked)
+        if ended == UIPC_OK:
+            if not self.persistent:
+                raise EOFError(f"{self.name or 'channel'}: every sender has left, and nothing is there any more")
+            if self.is_removed():
+                raise failure(EIDRM, "unlink(2)", self.name, "the channel was removed, and every sender has left")
+        elif ended != UIPC_NOT_NOW:
+            self.not_taken(ended, rc)
+        return 0
 
-    cdef object end(self):
-        return EOFError(f"{self.name or 'channel'}: every sender has left, and nothing is there any more")
+    cdef bint is_removed(self) except -1:
+        """Its name was taken away; or it never had one, and nobody else has the channel."""
+        if os.fstat(self.ring.fd).st_nlink:
+            return False
+        return self.name is not None or not uipc_ring_is_used(self.ring.fd)
 
     def receive(self, timeout=None):
-        """Wait for the next message. EOFError once all senders have left and nothing is there."""
-        data = self.take()
+        """Wait for the next message. EOFError once all senders have left and nothing can come any more."""
+        cdef int rc = UIPC_NOT_NOW
+        data = self.take(&rc)
         if data is None:
-            data = self.wait_to_receive(None, timeout)
+            data = self.wait_to_receive(None, timeout, rc)
         return data if self.decode is None else self.decode(data)
 
-    cdef object wait_to_receive(self, object how, object timeout):
-        while not self.blocked and self.spin(True, 0, timeout):  # ends: see wait_to_send
-            data = self.attempt_now(how)
-            if data is not None:
-                return data
-        if not self.open:
-            self.check_open()  # another thread has closed it: its memory is not ours any more
-        if timeout is None and not self.blocked and not self.is_over():  # most waits end with their first sleep
-            self.sleep(True, 0, now_ns() + FIRST_SLEEP)
-            data = self.attempt_now(how)
-            if data is not None:
-                return data
-        turn = Turn.__new__(Turn, self, how, 0)
-        return waiting_module().wait(turn.attempt, turn.sleep, waiting_module().Deadline(timeout), self.name, False)
+    cdef object wait_to_receive(self, object how, object timeout, int rc):
+        cdef int64_t patience_ns = timeout_ns(timeout)
+        self.begin()
+        try:
+            while not uipc_is_busy(rc) and self.spin(True, 0, patience_ns):  # ends: see wait_to_send
+                data = self.attempt_now(how, &rc)
+                if data is not None:
+                    return data
+            if not self.open:
+                self.check_open()  # another thread has closed it
+            if patience_ns < 0 and not uipc_is_busy(rc):
+                data = self.first_sleep(how, &rc)
+                if data is not None:
+                    return data
+            return self.wait_in_turn(new_turn(self, True, how, 0, rc), timeout)
+        finally:
+            self.leave()
+
+    cdef object first_sleep(self, object how, int *rc):
+        """Most waits end with their first sleep: it needs no deadline."""
+        cdef uint32_t changes = self.changes()
+        self.refuse_if_ended(rc)
+        if uipc_is_busy(rc[0]):
+            return None
+        self.sleep(True, 0, changes, now_ns() + FIRST_SLEEP)
+        return self.attempt_now(how, rc)
 
     def receive_many(self, Py_ssize_t most=1000, timeout=None):
         """Wait for one message, and take those that are there with it, `most` at most: a list."""
-        if most < 1:
-            raise ValueError(f"most is at least 1, not {most}")
-        batch = self.take_many(most)
+        cdef int rc = UIPC_NOT_NOW
+        batch = self.take_many(checked_most(most), &rc)
         if batch is None:
-            batch = self.wait_to_receive(most, timeout)
-        return batch if self.decode is None else [self.decode(each) for each in batch]
+            batch = self.wait_to_receive(most, timeout, rc)
+        return self._decoded_many(batch)
 
     def try_receive_many(self, Py_ssize_t most=1000):
         """Those that are there now, `most` at most; [] for not now. EOFError as in `try_receive`."""
-        if most < 1:
-            raise ValueError(f"most is at least 1, not {most}")
-        batch = self.take_many(most)
-        if batch is None:
-            if not self.is_over():
-                return []
-            batch = self.take_many(most)
-            if batch is None:
-                raise self.end()
+        return self._decoded_many(self.take_or_end(checked_most(most)) or [])
+
+    def _decoded_many(self, list batch):
         return batch if self.decode is None else [self.decode(each) for each in batch]
+
+    def _decoded(self, data):
+        return data if self.decode is None else self.decode(data)
 
     def try_peek(self):
         """The next message in place, None for not now: see `peek`."""
-        return self.lend(False)
+        return self.take_or_end("peek")
 
     def peek(self, timeout=None):
         """Wait for the next message, in place. For ``with``: a read-only view of it, without a copy.
 
         At the end, or when the last view of it goes, its place is free again.
         """
-        loan = self.lend(False)
-        return self.wait_to_receive("peek", timeout) if loan is None else loan
+        return self.wait_for_loan("peek", timeout)
 
-    cdef object attempt_now(self, object how):
+    cdef object wait_for_loan(self, str how, object timeout):
+        cdef int rc = UIPC_NOT_NOW
+        loan = self.attempt_now(how, &rc)
+        return self.wait_to_receive(how, timeout, rc) if loan is None else loan
+
+    cdef object attempt_now(self, object how, int *rc):
         if how is None:
-            return self.take()
+            return self.take(rc)
         if how == "lease" or how == "peek":
-            return self.lend(how == "lease")
-        return self.take_many(how)
+            return self.lend(how == "lease", rc)
+        return self.take_many(how, rc)
 
-    cdef object attempt(self, object how, size_t length):
-        self.check_open()
-        data = self.attempt_now(how)
-        if data is None and self.is_over():
-            data = self.attempt_now(how)
-            if data is None:
-                raise self.end()
+    def _turn(self, how):
+        """For tasks: one wait for a message (None), several (how many at most), or a loan ("lease", "peek")."""
+        return new_turn(self, True, how if type(how) is not int else checked_most(how), 0, UIPC_NOT_NOW)
+
+    cdef object attempt(self, Turn turn):
+        data = self.attempt_now(turn.what, &turn.result)
+        if data is None:
+            self.refuse_if_ended(&turn.result)
         return data
 
     def __iter__(self):
-        """Messages until the last sender has left and nothing is there."""
+        """Messages until the last sender has left and nothing can come any more."""
         self.check_open()
         return self
 
@@ -915,25 +1069,32 @@ cdef class Receiving(Member):
             raise StopIteration from None
 
 
+cdef Py_ssize_t checked_most(Py_ssize_t most) except -1:
+    if most < 1:
+        raise ValueError(f"most is at least 1, not {most}")
+    return most
+
+
 @cython.auto_pickle(False)
+@cython.no_gc_clear
 cdef class ReceiverCalls(Receiving):
     """The receivers' end of a queue."""
 
-    cdef object take(self):
-        """The next message as bytes, or None."""
+    cdef object take(self, int *rc):
         cdef uipc_message message
-        cdef int rc
+        cdef int code
         if not self.open:
             self.check_open()
+        rc[0] = UIPC_NOT_NOW
         if not uipc_queue_readable(&self.ring):
             return None
-        rc = uipc_queue_open(&self.ring)
-        if rc == UIPC_OK:
-            rc = uipc_queue_next(&self.ring, &message)
-            if rc == UIPC_OK:
+        code = uipc_queue_open(&self.ring)
+        if code == UIPC_OK:
+            code = uipc_queue_next(&self.ring, &message)
+            if code == UIPC_OK:
                 return self.taken(&message)
             uipc_queue_shut(&self.ring, False)
-        return self.not_taken(rc)
+        return self.not_taken(code, rc)
 
     cdef object taken(self, uipc_message *message):
         """Its bytes; the end is locked, and is not afterwards."""
@@ -970,95 +1131,104 @@ cdef class ReceiverCalls(Receiving):
         return data
 
     cdef int finish(self, uipc_message *message, bint accept) except -1:
-        cdef int rc = UIPC_BUSY, _turn
+        cdef int rc = UIPC_OK, _turn
         for _turn in range(MOST_TURNS):
             if not self.held or self.forked:
                 return 0  # closed meanwhile: it went back then; or it is our parent's
             rc = uipc_queue_finish(&self.ring, message, accept)
-            if rc != UIPC_BUSY:
+            if not uipc_is_busy(rc):
                 break
-            self.wait_quietly()
+            self.wait_quietly(rc)
         if rc and self.open:
             raise self.refusal(rc)
         return 0
 
-    cdef list take_many(self, Py_ssize_t most):
+    cdef list take_many(self, Py_ssize_t most, int *rc):
         cdef list batch = []
+        cdef int code = UIPC_OK
+        rc[0] = UIPC_NOT_NOW
+        self.begin()
+        try:
+            while code == UIPC_OK and len(batch) < most:
+                if not self.open:
+                    break
+                if not uipc_queue_readable(&self.ring):
+                    break
+                code = self.take_small(batch, most)
+            if not batch and code != UIPC_OK:
+                self.not_taken(code, rc)
+        finally:
+            self.leave()
+        if not batch and not self.open:
+            self.check_open()
+        return batch or None
+
+    cdef int take_small(self, list batch, Py_ssize_t most) except -1:
+        """Add what is there up to the next large one, under one lock; a large one if it is the first. UIPC_OK: there
+        may be more."""
         cdef uipc_message message
         cdef size_t copied = 0
-        cdef int rc = UIPC_OK
-        cdef bytes data
-        while rc == UIPC_OK and len(batch) < most:
-            if not self.open:
-                self.check_open()
-            if not uipc_queue_readable(&self.ring):
-                break
-            rc = uipc_queue_open(&self.ring)
-            if rc:
-                break
-            copied = 0
-            try:
-                while len(batch) < most and copied < MOST_BYTES:
-                    rc = uipc_queue_next(&self.ring, &message)
-                    if rc:
-                        break
-                    if message.length > <size_t>QUICK:
-                        break
-                    data = PyBytes_FromStringAndSize(message.bytes, message.length)
-                    batch.append(data)
-                    uipc_queue_consume(&self.ring, &message)
-                    copied += message.length + 16
-            except BaseException:
-                uipc_queue_shut(&self.ring, bool(batch))
-                raise
-            if rc == UIPC_OK and copied < MOST_BYTES and len(batch) < most:  # a large one comes next
-                if not batch:
-                    batch.append(self.taken(&message))
-                    continue
-                uipc_queue_shut(&self.ring, True)
-                break
-            uipc_queue_shut(&self.ring, bool(batch))
-        if not batch:
-            self.not_taken(UIPC_NOT_NOW if rc == UIPC_OK else rc)
-            return None
-        return batch
+        cdef int rc = uipc_queue_open(&self.ring)
+        cdef bint any = False
+        if rc:
+            return rc
+        try:
+            while len(batch) < most and copied < MOST_BYTES:
+                rc = uipc_queue_next(&self.ring, &message)
+                if rc or message.length > <size_t>QUICK:
+                    break
+                batch.append(PyBytes_FromStringAndSize(message.bytes, message.length))
+                uipc_queue_consume(&self.ring, &message)
+                any = True
+                copied += message.length + 16
+        except BaseException:
+            uipc_queue_shut(&self.ring, any)
+            raise
+        if rc == UIPC_OK and copied < MOST_BYTES and len(batch) < most:  # a large one comes next
+            if not batch:
+                batch.append(self.taken(&message))
+                return UIPC_OK
+            rc = UIPC_NOT_NOW
+        uipc_queue_shut(&self.ring, any)
+        return rc
 
-    cdef object lend(self, bint as_lease):
+    cdef object lend(self, bint as_lease, int *rc):
         cdef Loan loan
-        cdef int rc
+        cdef int code
+        rc[0] = UIPC_NOT_NOW
         if not self.open:
             self.check_open()
         if not uipc_queue_readable(&self.ring):
-            if not self.is_over() or uipc_queue_readable(&self.ring):
-                return None
-            raise self.end()
-        loan = Loan.__new__(Loan)
-        rc = uipc_queue_open(&self.ring)
-        if rc == UIPC_OK:
-            rc = uipc_queue_next(&self.ring, &loan.message)
-            if rc == UIPC_OK:
+            return None
+        loan = Loan.__new__(Loan)  # it may run finalizers, which may close this member
+        if not self.open:
+            self.check_open()
+        code = uipc_queue_open(&self.ring)
+        if code == UIPC_OK:
+            code = uipc_queue_next(&self.ring, &loan.message)
+            if code == UIPC_OK:
                 uipc_queue_lease(&self.ring, &loan.message)
             uipc_queue_shut(&self.ring, False)
-        if rc:
-            return self.not_taken(rc)
+        if code:
+            return self.not_taken(code, rc)
         loan.begin(self, True)
         loan.copies = as_lease
         return loan
 
     def try_lease(self):
         """The next message on trust, None for not now: see `lease`."""
-        return self.lend(True)
+        return self.take_or_end("lease")
 
     def lease(self, timeout=None):
         """Wait for the next message, on trust. For ``with``: it is ours for good at the end.
 
         If the end is an error, or we are killed, the next receiver gets it.
         """
-        loan = self.lend(True)
-        return self.wait_to_receive("lease", timeout) if loan is None else loan
+        return self.wait_for_loan("lease", timeout)
 
 
 @cython.auto_pickle(False)
+@cython.no_gc_clear
 cdef class SubscriberCalls(Receiving):
     """One subscriber of a topic: it reads without a lock, as its position is its own."""
 
@@ -1067,14 +1237,14 @@ cdef class SubscriberCalls(Receiving):
 
     def _subscribe(self, bint tells):
         """From here on."""
-        cdef int rc
-        self.check_open()
+        cdef int rc = UIPC_OK, _turn
         self.lent = []
-        while True:  # ends: see _join
+        for _turn in range(MOST_TURNS):
+            self.check_open()
             rc = uipc_topic_subscribe(&self.ring, tells)
-            if rc != UIPC_BUSY:
+            if not uipc_is_busy(rc):
                 break
-            self.wait_for_lock()
+            self.wait_for_lock(rc)
         if rc:
             raise self.refusal(rc)
         self.freed = self.ring.cursor
@@ -1093,43 +1263,53 @@ cdef class SubscriberCalls(Receiving):
     cdef int free(self) except -1:
         """The publishers may write over what nobody of ours looks at any more."""
         cdef uint64_t position
-        if not self.ring.tells:
+        if self.open and not self.ring.tells:
             position = min(self.lent) if self.lent else self.ring.cursor
             if position != self.freed:
                 self.freed = position
                 uipc_topic_free(&self.ring, position)
         return 0
 
-    cdef object not_taken(self, int rc):
-        if rc == UIPC_NOT_NOW:
+    cdef object not_taken(self, int code, int *rc):
+        if code == UIPC_NOT_NOW:
             self.free()  # we may have stepped over what came to nothing, and the publishers may need that place
-        return Receiving.not_taken(self, rc)
+        return Receiving.not_taken(self, code, rc)
 
-    cdef object take(self):
+    cdef object take(self, int *rc):
         cdef uipc_message message
         cdef bytes data
-        cdef int rc, _turn
-        if not self.open:
-            self.check_open()
-        for _turn in range(1000):  # each turn it was overrun while it looked
-            rc = uipc_topic_next(&self.ring, &message)
-            if rc:
-                return self.not_taken(rc)
-            if message.length > <size_t>QUICK:
-                data = self.take_large(&message)
-            else:
-                data = PyBytes_FromStringAndSize(message.bytes, message.length)
-                if not uipc_topic_intact(&self.ring, &message):
-                    continue
-                uipc_topic_take(&self.ring, &message)
-                self.free()
-                self.passed += 1
-            if data is not None:
-                return data
-        return None
+        cdef int code, _turn
+        rc[0] = UIPC_NOT_NOW
+        self.begin()
+        try:
+            for _turn in range(1000):  # each turn it was overrun while it looked
+                if not self.open:
+                    self.check_open()
+                code = uipc_topic_next(&self.ring, &message)
+                if code:
+                    return self.not_taken(code, rc)
+                data = self.taken(&message)
+                if data is not None:
+                    self.free()
+                    return data
+            return None
+        finally:
+            self.leave()
+
+    cdef bytes taken(self, uipc_message *message):
+        """A copy of it; None if it was overrun meanwhile."""
+        cdef bytes data
+        if message.length > <size_t>QUICK:
+            return self.take_large(message)
+        data = PyBytes_FromStringAndSize(message.bytes, message.length)
+        if not uipc_topic_intact(&self.ring, message):
+            return None
+        uipc_topic_take(&self.ring, message)
+        self.passed += 1
+        return data
 
     cdef bytes take_large(self, uipc_message *message):
-        """Copy without the interpreter; None if it was overrun meanwhile."""
+        """The same without the interpreter."""
         cdef bytes data = PyBytes_FromStringAndSize(NULL, message.length)
         cdef char *into = PyBytes_AS_STRING(data)
         cdef bint intact
@@ -1143,53 +1323,46 @@ cdef class SubscriberCalls(Receiving):
         if not intact:
             uipc_topic_lose(&self.ring)
         self.lent.remove(at)
-        if self.open:
-            self.free()
+        self.free()
         self.end_copy()
         return data if intact else None
 
-    cdef list take_many(self, Py_ssize_t most):
+    cdef list take_many(self, Py_ssize_t most, int *rc):
         cdef list batch = []
         cdef uipc_message message
         cdef bytes data
-        cdef int rc
-        if not self.open:
-            self.check_open()
-        while len(batch) < most:
-            rc = uipc_topic_next(&self.ring, &message)
-            if rc:
-                self.not_taken(rc)
-                break
-            if message.length > <size_t>QUICK:
-                if batch:
+        cdef int code = UIPC_OK
+        rc[0] = UIPC_NOT_NOW
+        self.begin()
+        try:
+            while len(batch) < most and self.open:
+                code = uipc_topic_next(&self.ring, &message)
+                if code or (message.length > <size_t>QUICK and batch):
                     break
-                data = self.take_large(&message)
+                data = self.taken(&message)
                 if data is not None:
                     batch.append(data)
-                continue
-            data = PyBytes_FromStringAndSize(message.bytes, message.length)
-            if uipc_topic_intact(&self.ring, &message):
-                uipc_topic_take(&self.ring, &message)
-                batch.append(data)
-        if batch:
+            if code:
+                self.not_taken(code, rc)
             self.free()
+        finally:
+            self.leave()
+        if not batch and not self.open:
+            self.check_open()
         return batch or None
 
-    cdef object lend(self, bint as_lease):
+    cdef object lend(self, bint as_lease, int *rc):
         cdef Loan loan
-        cdef int rc
-        if not self.open:
-            self.check_open()
+        cdef int code
+        rc[0] = UIPC_NOT_NOW
         if self.ring.tells:
             raise TypeError("a subscriber that may be overrun cannot look in place: receive(), or when_slow='wait'")
-        loan = Loan.__new__(Loan)
-        rc = uipc_topic_next(&self.ring, &loan.message)
-        if rc == UIPC_NOT_NOW and self.is_over():
-            rc = uipc_topic_next(&self.ring, &loan.message)
-            if rc == UIPC_NOT_NOW:
-                raise self.end()
-        if rc:
-            return self.not_taken(rc)
+        loan = Loan.__new__(Loan)  # first: it may run finalizers, which may close this member
+        if not self.open:
+            self.check_open()
+        code = uipc_topic_next(&self.ring, &loan.message)
+        if code:
+            return self.not_taken(code, rc)
         uipc_topic_take(&self.ring, &loan.message)
         self.lent.append(loan.message.at)
         loan.begin(self, True)
@@ -1197,29 +1370,88 @@ cdef class SubscriberCalls(Receiving):
 
     cdef int finish(self, uipc_message *message, bint accept) except -1:
         self.lent.remove(message.at)
-        if self.open:
-            self.free()
+        self.free()
         return 0
 
 
 @cython.auto_pickle(False)
 cdef class Turn:
-    """One wait at an end: what to try, and what to sleep on, for `unixipc._wait.wait`."""
+    """One wait at an end: what to try, and what to sleep on; for `unixipc._wait.wait`, and for tasks."""
 
     cdef Member member
     cdef object what
     cdef size_t length
+    cdef bint reading
+    cdef int result          # of the last try: what was in the way
+    cdef uint32_t changes    # of the members, before that try
+    cdef readonly Py_ssize_t done  # of several messages: how many were sent
 
-    def __cinit__(self, Member member not None, what, size_t length):
-        self.member, self.what, self.length = member, what, length
+    @property
+    def name(self):
+        """What errors call the channel."""
+        return self.member.name
 
     def attempt(self):
-        if isinstance(self.member, SenderCalls):
-            return (<SenderCalls>self.member).attempt(self.what, self.length)
-        return (<Receiving>self.member).attempt(self.what, self.length)
+        """What the try gives, or None."""
+        self.member.begin()
+        try:
+            self.changes = self.member.changes()
+            self.result = UIPC_NOT_NOW
+            return self.member.attempt(self)
+        finally:
+            self.member.leave()
 
     def sleep(self, int64_t until_ns):
-        self.member.sleep(isinstance(self.member, Receiving), self.length, until_ns)
+        """After it: until another one may be worth it, until then, or a while at most."""
+        self.member.begin()
+        try:
+            if uipc_is_busy(self.result):
+                self.member.wait_for_lock(self.result)
+            else:
+                self.member.sleep(self.reading, self.length, self.changes, until_ns)
+        finally:
+            self.member.leave()
+
+    def is_busy(self):
+        """Whether an end was locked by somebody who is not running: then `wait_for_lock`."""
+        return uipc_is_busy(self.result)
+
+    def wait_for_lock(self):
+        """Until that lock may be free, a hundredth of a second at most."""
+        self.member.begin()
+        try:
+            self.member.wait_for_lock(self.result)
+        finally:
+            self.member.leave()
+
+    def word(self):
+        """What tasks sleep on: a word of the shared memory."""
+        self.member.check_open()
+        return Word(self.member.mapping, MESSAGES_OFFSET if self.reading else SPACE_OFFSET)
+
+    def prepare(self):
+        """Say that somebody is about to sleep on it, and while it has which value. Then look once more."""
+        self.member.check_open()
+        return uipc_bell_prepare(uipc_ring_bell_for(&self.member.ring, self.reading))
+
+    def pass_on(self):
+        """A wake-up came to somebody who does not want it any more."""
+        if self.member.open:
+            uipc_bell_ring(uipc_ring_bell_for(&self.member.ring, self.reading), 1)
+
+    def explained(self, error):
+        """A TimeoutError that says whose message, or lease, was in the way, if one was."""
+        if self.member.open:
+            from unixipc.channel._in_the_way import explain
+            explain(error, self.member.in_the_way(self.reading))
+        return error
+
+
+cdef Turn new_turn(Member member, bint reading, object what, size_t length, int result):
+    cdef Turn turn = Turn.__new__(Turn)
+    turn.member, turn.reading, turn.what, turn.length, turn.result = member, reading, what, length, result
+    turn.changes = member.changes() if member.open else 0
+    return turn
 
 
 @cython.auto_pickle(False)

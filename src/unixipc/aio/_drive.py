@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from typing import Any, Protocol, Self
 
     from .._fd import Descriptor
+    from .._native.ring import Turn
     from .._wait import Watched
 
     class Handle(Protocol):
@@ -132,35 +133,35 @@ async def _ready(descriptor: Descriptor, events: int) -> None:
         await ready(own.fileno())
 
 
-async def on_word(member: Any, reading: bool, attempt: Callable[..., T | None], *args: Any, timeout: float | None) -> T:
+async def on_word(turn: Turn, timeout: float | None) -> Any:
     """Try; until that gives something, sleep until the other end of a channel has changed something, and try again."""
     await anyio.lowlevel.checkpoint()
     seconds = None if timeout is None else _wait.checked_ns(timeout) / 1e9
-    if (result := attempt(*args)) is not None:
+    if (result := turn.attempt()) is not None:
         return result
     with anyio.move_on_after(seconds):
         while True:
-            seen = member._prepare(reading)
-            if (result := attempt(*args)) is not None:
+            seen = turn.prepare()
+            if (result := turn.attempt()) is not None:
                 return result
-            await _changed(member, reading, seen)
-            if (result := attempt(*args)) is not None:
+            await _changed(turn, seen)
+            if (result := turn.attempt()) is not None:
                 return result
-    raise _wait.timed_out(member.name, "wait", timeout)
+    raise turn.explained(_wait.timed_out(turn.name, "wait", timeout))
 
 
-async def _changed(member: Any, reading: bool, seen: int) -> None:
+async def _changed(turn: Turn, seen: int) -> None:
     """Until the word has another value, a while at most; or the lock that was in the way may be free."""
-    if member._blocked():
-        await in_thread(member._wait_for_lock, give_back=lambda _nothing: None)
+    if turn.is_busy():
+        await in_thread(turn.wait_for_lock, give_back=lambda _nothing: None)
         return
-    word, key = member._word(reading), object()
+    word, key = turn.word(), object()
     try:
         with anyio.CancelScope() as scope:
             sleeper().watch(key, word, seen, _Waker(scope))
             await anyio.sleep_forever()
     except BaseException:
-        member._pass_on(reading)
+        turn.pass_on()
         raise
     finally:
         sleeper().forget(key)

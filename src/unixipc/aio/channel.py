@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
     from typing import Any, Literal, Self
 
-    from ..channel._segment import Channel, WhenFull
+    from ..channel._segment import Channel, Name, WhenFull
     from ..codec import CodecLike
 
 __all__ = [
@@ -47,22 +47,17 @@ class _Sending(_drive.Twin[S], Generic[S]):
     async def send(self, data: Any, timeout: float | None = None) -> None:
         """Append a message; wait for room. TimeoutError: it was not sent."""
         (body,) = self.sync._batch((data,))
-        await _drive.on_word(self.sync, False, self.sync._send_or_none, body, timeout=timeout)
+        await _drive.on_word(self.sync._turn(body), timeout)
 
     async def send_many(self, messages: Iterable[Any], timeout: float | None = None) -> None:
         """Append all of them, in this order; wait for room. TimeoutError (and EAGAIN) has `sent`, how many went."""
-        batch, done = self.sync._batch(messages), 0
-
-        def attempt() -> bool | None:
-            nonlocal done
-            done = self.sync._send_some(batch, done)
-            return True if done == len(batch) else None
-
+        batch = self.sync._batch(messages)
+        turn = self.sync._turn(batch)
         try:
-            await _drive.on_word(self.sync, False, attempt, timeout=timeout)
-        except TimeoutError as error:
-            error.sent = done  # type: ignore[attr-defined]
-            error.add_note(f"{done} of {len(batch)} messages were sent")
+            await _drive.on_word(turn, timeout)
+        except OSError as error:
+            error.sent = turn.done  # type: ignore[attr-defined]
+            error.add_note(f"{turn.done} of {len(batch)} messages were sent")
             raise
 
     def try_reserve(self, length_bytes: int) -> _ring.Loan | None:
@@ -72,8 +67,7 @@ class _Sending(_drive.Twin[S], Generic[S]):
     @asynccontextmanager
     async def reserve(self, length_bytes: int, timeout: float | None = None) -> AsyncIterator[memoryview]:
         """Wait for it. For ``async with``: the bytes to write; sent at the end, or not at all after an error."""
-        attempt = self.sync._reserve_or_none
-        with await _drive.on_word(self.sync, False, attempt, length_bytes, timeout=timeout) as buffer:
+        with await _drive.on_word(self.sync._turn(None, length_bytes), timeout) as buffer:
             yield buffer
 
 
@@ -81,12 +75,12 @@ class _Receiving(_drive.Twin[R], Generic[R]):
     """What receivers and subscribers have in common."""
 
     def try_receive(self) -> Any:
-        """The next message, None for not now. EOFError once all senders have left and nothing is there."""
+        """The next message, None for not now. EOFError once all senders have left and nothing can come any more."""
         return self.sync.try_receive()
 
     async def receive(self, timeout: float | None = None) -> Any:
-        """Wait for the next message. EOFError once all senders have left and nothing is there."""
-        return await _drive.on_word(self.sync, True, self.sync.try_receive, timeout=timeout)
+        """Wait for the next message. EOFError once all senders have left and nothing can come any more."""
+        return self.sync._decoded(await _drive.on_word(self.sync._turn(None), timeout))
 
     def try_receive_many(self, most: int = 1000) -> list[Any]:
         """Those that are there now, `most` at most; [] for not now. EOFError as in `try_receive`."""
@@ -94,11 +88,7 @@ class _Receiving(_drive.Twin[R], Generic[R]):
 
     async def receive_many(self, most: int = 1000, timeout: float | None = None) -> list[Any]:
         """Wait for one message, and take those that are there with it, `most` at most: a list."""
-
-        def attempt() -> list[Any] | None:
-            return self.sync.try_receive_many(most) or None
-
-        return await _drive.on_word(self.sync, True, attempt, timeout=timeout)
+        return self.sync._decoded_many(await _drive.on_word(self.sync._turn(most), timeout))
 
     def try_peek(self) -> _ring.Loan | None:
         """The next message in place, None for not now: see `peek`."""
@@ -107,7 +97,7 @@ class _Receiving(_drive.Twin[R], Generic[R]):
     @asynccontextmanager
     async def peek(self, timeout: float | None = None) -> AsyncIterator[memoryview]:
         """Wait for the next message, in place. For ``async with``: a read-only view of it, without a copy."""
-        with await _drive.on_word(self.sync, True, self.sync.try_peek, timeout=timeout) as view:
+        with await _drive.on_word(self.sync._turn("peek"), timeout) as view:
             yield view
 
     async def __aiter__(self) -> AsyncIterator[Any]:
@@ -132,7 +122,7 @@ class Receiver(_Receiving[channel.Receiver]):
     @asynccontextmanager
     async def lease(self, timeout: float | None = None) -> AsyncIterator[Any]:
         """Wait for the next message, on trust. For ``async with``: it is ours for good at the end."""
-        with await _drive.on_word(self.sync, True, self.sync.try_lease, timeout=timeout) as message:
+        with await _drive.on_word(self.sync._turn("lease"), timeout) as message:
             yield message
 
 
@@ -162,7 +152,7 @@ class _Channels(_drive.DescriptorTwin[C], Generic[C]):
     @classmethod
     async def create(
         cls,
-        name: str,
+        name: Name,
         capacity_bytes: int = 1 << 20,
         when_full: WhenFull = "wait",
         codec: CodecLike | None = None,
@@ -172,14 +162,14 @@ class _Channels(_drive.DescriptorTwin[C], Generic[C]):
         return cls(cls._of.create(name, capacity_bytes, when_full, codec, mode))
 
     @classmethod
-    async def open(cls, name: str, codec: CodecLike | None = None) -> Self:
+    async def open(cls, name: Name, codec: CodecLike | None = None) -> Self:
         """The channel of this name. FileNotFoundError, or LayoutError if it is something else. -- open(2)"""
         return cls(cls._of.open(name, codec))
 
     @classmethod
     async def ensure(
         cls,
-        name: str,
+        name: Name,
         capacity_bytes: int = 1 << 20,
         when_full: WhenFull = "wait",
         codec: CodecLike | None = None,
@@ -191,7 +181,7 @@ class _Channels(_drive.DescriptorTwin[C], Generic[C]):
     @classmethod
     async def temporary(
         cls,
-        name: str,
+        name: Name,
         capacity_bytes: int = 1 << 20,
         when_full: WhenFull = "wait",
         codec: CodecLike | None = None,
@@ -221,9 +211,9 @@ class Queue(_Channels[channel.Queue]):
         """Become a sender. -- fcntl(2), F_OFD_SETLK"""
         return Sender(self.sync.sender())
 
-    def receiver(self) -> Receiver:
-        """Become a receiver. -- fcntl(2), F_OFD_SETLK"""
-        return Receiver(self.sync.receiver())
+    def receiver(self, persistent: bool = False) -> Receiver:
+        """Become a receiver; a `persistent` one outlives the senders. -- fcntl(2), F_OFD_SETLK"""
+        return Receiver(self.sync.receiver(persistent))
 
     def stat(self) -> QueueStatus:
         """How it is now. -- fcntl(2), F_OFD_GETLK"""
@@ -239,9 +229,9 @@ class Topic(_Channels[channel.Topic]):
         """Become a publisher. -- fcntl(2), F_OFD_SETLK"""
         return Publisher(self.sync.publisher())
 
-    def subscriber(self, when_slow: Literal["wait", "tell"] = "wait") -> Subscriber:
-        """Become a subscriber, from the next message on. -- fcntl(2), F_OFD_SETLK"""
-        return Subscriber(self.sync.subscriber(when_slow))
+    def subscriber(self, when_slow: Literal["wait", "tell"] = "wait", persistent: bool = False) -> Subscriber:
+        """Become a subscriber, from the next message on; a `persistent` one outlives the publishers. -- fcntl(2), F_OFD_SETLK"""
+        return Subscriber(self.sync.subscriber(when_slow, persistent))
 
     def stat(self) -> TopicStatus:
         """How it is now. -- fcntl(2), F_OFD_GETLK"""

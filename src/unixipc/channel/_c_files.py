@@ -7,7 +7,7 @@ import shlex
 
 from .. import _native
 
-SOURCES = ("client.c", "queue.c", "recovery.c", "segment.c", "topic.c", "wakeup.c")
+SOURCES = ("client.c", "ending.c", "queue.c", "recovery.c", "segment.c", "topic.c", "wakeup.c")
 
 
 def c_flags() -> str:

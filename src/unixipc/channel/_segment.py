@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
 import os
 import stat
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from ..codec import CodecLike
 
+    Name: TypeAlias = str | os.PathLike[str]
     M = TypeVar("M", bound=_ring.Member)
     WhenFull: TypeAlias = Literal["wait", "refuse", "drop_oldest"]
 
@@ -30,6 +32,16 @@ FOLDER = "/dev/shm"
 PREFIX = "unixipc.channel."
 FACTS_BYTES = 64
 SENDER, RECEIVER = 0, 1
+
+
+def checked_name(name: object) -> str:
+    """What `create` and its like take: text, or a path object, which is a path whether it has a slash or not."""
+    if isinstance(name, os.PathLike):
+        name = os.path.abspath(os.fspath(name))
+    if not isinstance(name, str):
+        raise TypeError(f"a channel's name is text or a path, not {type(name).__name__}")
+    path_of(name)
+    return name
 
 
 def path_of(name: str) -> str:
@@ -51,18 +63,21 @@ class Channel(Descriptor):
         kind, self._when_full, self._temporary, capacity = _ring.read_facts(self._facts, self._size)
         if kind != self.kind:
             raise LayoutError("kind of the channel", self.kind, kind)
-        if self._temporary and not _ring.use(fd, 0):
+        self._nameless = not found.st_nlink
+        if (self._temporary or self._nameless) and not _ring.use(fd, 0):
             raise failure(errno.ENOENT, "open(2)", name, "the last one who used it is just removing it")
-        self._mapping = _mapping.map_twice(_mapping.Mapped, fd, _ring.HEADER_BYTES, capacity, name)
+        self._mapping = _mapped(fd, capacity, name, self._nameless)
         self._watcher: _ring.Member | None = None
         self._pid = os.getpid()
         self.codec = known
         super().__init__(fd, name)
+        if self._temporary:
+            _until_exit(self)
 
     @classmethod
     def create(
         cls,
-        name: str,
+        name: Name,
         capacity_bytes: int = 1 << 20,
         when_full: WhenFull = "wait",
         codec: CodecLike | None = None,
@@ -75,8 +90,12 @@ class Channel(Descriptor):
         return cls._named(name, capacity_bytes, when_full, codec, mode, False)
 
     @classmethod
-    def open(cls, name: str, codec: CodecLike | None = None) -> Self:
-        """The channel of this name. FileNotFoundError, or LayoutError if it is something else. -- open(2)"""
+    def open(cls, name: Name, codec: CodecLike | None = None) -> Self:
+        """The channel of this name. FileNotFoundError, or LayoutError if it is something else. -- open(2)
+
+        Whose it is does not matter: who asks for this one trusts the users who may write to it.
+        """
+        name = checked_name(name)
         path = path_of(name)
         try:
             fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
@@ -91,7 +110,7 @@ class Channel(Descriptor):
     @classmethod
     def ensure(
         cls,
-        name: str,
+        name: Name,
         capacity_bytes: int = 1 << 20,
         when_full: WhenFull = "wait",
         codec: CodecLike | None = None,
@@ -99,29 +118,32 @@ class Channel(Descriptor):
     ) -> Self:
         """Open it, or make it if it is missing: any number of processes may do so at once. -- open(2)
 
-        OSError(EINVAL) if the one that is there has less capacity, or another meaning of "full".
+        OSError(EINVAL) if the one that is there has less capacity, or another meaning of "full"; PermissionError if it
+        is in /dev/shm and belongs to another user than us and root, who would then read and forge our messages.
         """
+        name = checked_name(name)
         found = create_or_open(
-            lambda: cls.create(name, capacity_bytes, when_full, codec, mode), lambda: cls.open(name, codec)
+            lambda: cls.create(name, capacity_bytes, when_full, codec, mode), lambda: cls._open_own(name, codec)
         )
         return found._checked(capacity_bytes, when_full)
 
     @classmethod
     def temporary(
         cls,
-        name: str,
+        name: Name,
         capacity_bytes: int = 1 << 20,
         when_full: WhenFull = "wait",
         codec: CodecLike | None = None,
         mode: int = 0o600,
     ) -> Self:
-        """Open it, or make it; the last process that closes it removes it. -- open(2), unlink(2)
+        """Open it, or make it; the last process that closes it, or ends, removes it. -- open(2), unlink(2)
 
         "Last" is a fact: each has a lock on the file that the kernel drops however the process ends. If the last one
         is killed the file stays, and the next `temporary` of the name, or `remove`, takes it.
         """
+        name = checked_name(name)
         found = create_or_open(
-            lambda: cls._named(name, capacity_bytes, when_full, codec, mode, True), lambda: cls.open(name, codec)
+            lambda: cls._named(name, capacity_bytes, when_full, codec, mode, True), lambda: cls._open_own(name, codec)
         )
         return found._checked(capacity_bytes, when_full)
 
@@ -133,9 +155,21 @@ class Channel(Descriptor):
         return cls._adopt(_new_file(FOLDER, None, cls.kind, capacity_bytes, when_full, 0o600, False), None, codec)
 
     @classmethod
+    def _open_own(cls, name: str, codec: CodecLike | None) -> Self:
+        """Open it for `ensure`: somebody else may have taken a word's name in /dev/shm before us, to listen."""
+        made = cls.open(name, codec)
+        owner = os.fstat(made.fileno()).st_uid
+        if "/" in name or owner in (0, os.geteuid()):
+            return made
+        made.close()
+        hint = f"it belongs to user {owner}: open() takes it, if you trust that user"
+        raise failure(errno.EACCES, "open(2)", path_of(name), hint)
+
+    @classmethod
     def _named(
-        cls, name: str, capacity_bytes: int, when_full: WhenFull, codec: CodecLike | None, mode: int, temporary: bool
+        cls, name: Name, capacity_bytes: int, when_full: WhenFull, codec: CodecLike | None, mode: int, temporary: bool
     ) -> Self:
+        name = checked_name(name)
         path = path_of(name)
         fd = _new_file(os.path.dirname(path), name, cls.kind, capacity_bytes, when_full, mode, temporary)
         made = cls._adopt(fd, name, codec)
@@ -183,6 +217,7 @@ class Channel(Descriptor):
         if self.name is None:
             raise failure(errno.ENOENT, "unlink(2)", None, "this channel has no name")
         _take_name(self, str(self.name))
+        _ring.tell_everybody(self._mapping)  # persistent receivers end with the name
 
     def close(self) -> None:
         """Close this handle; its members go on. The last one out removes a temporary channel. -- close(2)"""
@@ -192,6 +227,7 @@ class Channel(Descriptor):
             self._watcher.close()
         self._end_if_last()
         super().close()
+        self._tell_if_nameless()
         try:
             self._mapping.close()
         except BufferError:
@@ -202,25 +238,33 @@ class Channel(Descriptor):
         if self._temporary and self._pid == os.getpid():
             _end_if_last(self, self.name)
 
-    def _new_member(self, cls: type[M], role: int | None) -> M:
+    def _tell_if_nameless(self) -> None:
+        """Persistent receivers may be the last who have this channel now: they look."""
+        if self._nameless and self._pid == os.getpid() and not self._mapping.closed:
+            _ring.tell_everybody(self._mapping)
+
+    def _new_member(self, cls: type[M], role: int | None, persistent: bool = False) -> M:
         """A member with an opening of its own: its lock belongs to that."""
+        self.check_open()
         try:
             fd = os.open(f"/proc/self/fd/{self.fileno()}", os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError as error:
             raise explained(error, "open(2)", self.name, "this needs /proc") from None
-        file = Descriptor(fd, self.name)
+        file, member = Descriptor(fd, self.name), None
         try:
             if self._temporary:
                 _ring.use(fd, 0)
             member = cls()
+            _members.add(member)  # before it has a place: a forked child must not keep that
             last_out = _end_if_last if self._temporary and role is not None else None
             member._start(self._mapping, file, self._facts, self._size, self.name, self.codec, last_out)
+            if persistent:
+                member._persist()  # type: ignore[attr-defined]
             if role is not None:
                 member._join(role)
         except BaseException:
-            file.close()
+            _leave_quietly(member, file)
             raise
-        _members.add(member)
         return member
 
     def _outside(self) -> _ring.Member:
@@ -240,8 +284,34 @@ class Channel(Descriptor):
         return f"<{type(self).__name__} {self.name!r} {state}>"
 
 
+def _mapped(fd: int, capacity: int, name: str | None, nameless: bool) -> _mapping.Mapped:
+    """The header, and the ring twice. A mapping keeps the locks of the opening that it was made by: of a channel without
+    a name that must be another one, as its lock says that somebody has a handle still."""
+    if not nameless:
+        return _mapping.map_twice(_mapping.Mapped, fd, _ring.HEADER_BYTES, capacity, name)
+    with Descriptor(os.open(f"/proc/self/fd/{fd}", os.O_RDWR | os.O_CLOEXEC), name) as another:
+        return _mapping.map_twice(_mapping.Mapped, another.fileno(), _ring.HEADER_BYTES, capacity, name)
+
+
+def _leave_quietly(member: _ring.Member | None, file: Descriptor) -> None:
+    """Something interrupted us, perhaps when it had its place already."""
+    if member is not None:
+        member.close()
+    file.close()
+
+
 def _take_name(file: Descriptor, name: str) -> None:
+    """Two who remove it do so one after the other, or the second might take away what has the name by then."""
     path = path_of(name)
+    if not _ring.begin_removal(file.fileno()):
+        raise failure(errno.ENOENT, "unlink(2)", path, "somebody else is just removing it")
+    try:
+        _unlink_own(file, path)
+    finally:
+        _ring.end_removal(file.fileno())
+
+
+def _unlink_own(file: Descriptor, path: str) -> None:
     try:
         there = os.stat(path, follow_symlinks=False)
         if not os.path.samestat(there, os.fstat(file.fileno())):
@@ -297,7 +367,25 @@ def _set_aside(file: Descriptor, size_bytes: int, folder: str) -> None:
         raise
 
 
+_temporaries: weakref.WeakSet[Any] = weakref.WeakSet()
 _members: weakref.WeakSet[_ring.Member] = weakref.WeakSet()
+
+
+def _until_exit(channel: Channel) -> None:
+    """Gone at exit at the latest, also if nobody closes it."""
+    if not _temporaries:
+        atexit.unregister(_close_temporaries)
+        atexit.register(_close_temporaries)
+    _temporaries.add(channel)
+
+
+def _close_temporaries() -> None:
+    """At a normal exit: their members first, which use them, too."""
+    for each in [*(member for member in list(_members) if member.is_temporary), *list(_temporaries)]:
+        try:
+            each.close()
+        except BufferError:
+            pass  # a view of a message is in use: the file stays until somebody else is the last one
 
 
 def _forget_in_child() -> None:

@@ -53,7 +53,8 @@ class Receiver(_ring.ReceiverCalls):
     """One receiver of a queue: a place that ends with ``close``, or with the process.
 
     Threads may share it. `receive`, `try_receive`, `receive_many`, `lease`, `peek`; iteration ends when the last
-    sender has left and nothing is there.
+    sender has left, nothing is there, and nobody else has a lease that may come back. A later sender is heard again.
+    A `persistent` one has no such end.
 
     The five fates: **close** leaves; what was leased goes to the next one. **remove** of the queue changes nothing for
     members. **fork**: a child's copy is closed; it makes its own. **exec** and **kill -9** leave too: a message that
@@ -81,9 +82,14 @@ class Queue(Channel):
         """Become a sender. -- fcntl(2), F_OFD_SETLK"""
         return self._new_member(Sender, SENDER)
 
-    def receiver(self) -> Receiver:
-        """Become a receiver. -- fcntl(2), F_OFD_SETLK"""
-        return self._new_member(Receiver, RECEIVER)
+    def receiver(self, persistent: bool = False) -> Receiver:
+        """Become a receiver. -- fcntl(2), F_OFD_SETLK
+
+        `persistent`: it outlives the senders. Where another receiver gets EOFError this one waits for the next sender,
+        until the queue is removed: then it gets ObjectRemoved. A queue without a name is gone when nobody has a handle
+        of it any more, this process included.
+        """
+        return self._new_member(Receiver, RECEIVER, persistent)
 
     def stat(self) -> QueueStatus:
         """How it is now. -- fcntl(2), F_OFD_GETLK"""

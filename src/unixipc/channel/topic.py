@@ -78,14 +78,15 @@ class Topic(Channel):
         """Become a publisher. -- fcntl(2), F_OFD_SETLK"""
         return self._new_member(Publisher, SENDER)
 
-    def subscriber(self, when_slow: Literal["wait", "tell"] = "wait") -> Subscriber:
+    def subscriber(self, when_slow: Literal["wait", "tell"] = "wait", persistent: bool = False) -> Subscriber:
         """Become a subscriber, from the next message on. -- fcntl(2), F_OFD_SETLK
 
         `when_slow`: "wait": publishers wait for it when the ring is full; "tell": they do not, and `missed` tells.
+        `persistent`: it outlives the publishers, as a queue's `receiver(persistent=True)`.
         """
         if when_slow not in ("wait", "tell"):
             raise ValueError(f"when_slow is 'wait' or 'tell', not {when_slow!r}")
-        made = self._new_member(Subscriber, RECEIVER)
+        made = self._new_member(Subscriber, RECEIVER, persistent)
         try:
             made._subscribe(when_slow == "tell")
         except BaseException:

@@ -20,11 +20,9 @@ static inline struct uipc_record *uipc_record_at(const struct uipc_ring *ring, u
 }
 
 static inline int uipc_state(uint64_t word) { return word & 0xFF; }
-static inline uint32_t uipc_length(uint64_t word) { return word >> 32; }
 static inline uint64_t uipc_member_bits(const struct uipc_ring *ring) {
     return (uint64_t)(ring->role * UIPC_RING_MEMBERS + ring->slot) << 8;
 }
-static inline int uipc_member_of(uint64_t word) { return (word >> 8) & 0xFFFF; }
 
 /* How many places of a role are worth a look. */
 static inline int uipc_places(const struct uipc_ring *ring, int role) {
@@ -32,26 +30,37 @@ static inline int uipc_places(const struct uipc_ring *ring, int role) {
     return top < UIPC_RING_MEMBERS ? (int)top : UIPC_RING_MEMBERS;
 }
 
-static inline int uipc_damaged(struct uipc_ring *ring, const char *what, uint64_t found, uint64_t expected) {
-    ring->what = what, ring->found = found, ring->expected = expected;
-    return UIPC_DAMAGED;
-}
+int uipc_damaged(const char *what, uint64_t found, uint64_t expected);
 
 /* The size of a record in bytes; 0 if it cannot be one. */
-static inline uint64_t uipc_size_of(struct uipc_ring *ring, const struct uipc_record *record) {
+static inline uint64_t uipc_size_of(const struct uipc_ring *ring, const struct uipc_record *record) {
     uint64_t size = (uint64_t)uipc_load_relaxed(&record->units) * UIPC_RING_UNIT;
     if (UIPC_UNLIKELY(size == 0 || size > ring->capacity)) {
-        uipc_damaged(ring, "units of a record", size / UIPC_RING_UNIT, 1);
+        uipc_damaged("units of a record", size / UIPC_RING_UNIT, 1);
         return 0;
     }
     return size;
 }
 
-/* Take an end's lock: UIPC_OK, UIPC_BUSY, UIPC_DAMAGED, UIPC_ERRNO. The end is in order then. */
+/* What a thread has to do with the locks of the two ends. It leaves both before it returns to its caller's caller, and
+ * is at one ring at a time: so this is the thread's own, and never the member's, which threads share. */
+extern _Thread_local UIPC_INITIAL_EXEC struct uipc_hold uipc_hold_of[2];
+
+static inline struct uipc_ring_end *uipc_end_of(const struct uipc_ring *ring, int role) {
+    return role == UIPC_SENDER ? &ring->file->senders : &ring->file->receivers;
+}
+
+/* Take an end's lock: UIPC_OK, UIPC_BUSY_..., UIPC_DAMAGED, UIPC_ERRNO. The end is in order then. */
 int uipc_ring_enter(struct uipc_ring *ring, int role);
-static inline void uipc_ring_exit(struct uipc_ring *ring, int role) { uipc_owner_release(&ring->hold[role]); }
+static inline void uipc_ring_exit(int role) { uipc_owner_release(&uipc_hold_of[role]); }
+
+/* The same for a member: UIPC_LEFT for who is none. */
+static inline int uipc_member_enter(struct uipc_ring *ring, int role) {
+    return UIPC_UNLIKELY(ring->slot < 0) ? UIPC_LEFT : uipc_ring_enter(ring, role);
+}
 
 int uipc_repair(struct uipc_ring *ring, int role);
+void uipc_ring_tell_the_end(struct uipc_ring *ring); /* after something that may have been the last thing to wait for */
 
 int uipc_topic_room(struct uipc_ring *ring, uint64_t at, uint64_t size);
 int uipc_topic_writable(const struct uipc_ring *ring, uint64_t size);

@@ -38,7 +38,9 @@
 /* Byte UIPC_RING_LOCKS + slot of the file is locked (fcntl(2), F_OFD_SETLK) as long as the member lives; senders have
  * the slots 0.., receivers UIPC_RING_MEMBERS.. . No byte of the file is that far. */
 #define UIPC_RING_LOCKS (1LL << 62)
-#define UIPC_RING_USERS (UIPC_RING_LOCKS + 2 * UIPC_RING_MEMBERS) /* temporary ones: read-locked by all who have it open */
+/* Read-locked by the handles of temporary and of nameless channels; temporary ones: by the members, too. */
+#define UIPC_RING_USERS (UIPC_RING_LOCKS + 2 * UIPC_RING_MEMBERS)
+#define UIPC_RING_REMOVAL (UIPC_RING_USERS + 1) /* locked for the moment between the look at the name and its removal */
 
 enum uipc_ring_kind { UIPC_QUEUE = 1, UIPC_TOPIC = 2 };
 enum uipc_ring_policy { UIPC_WAIT = 0, UIPC_REFUSE = 1, UIPC_DROP_OLDEST = 2 };

@@ -10,12 +10,12 @@ static int room(struct uipc_ring *ring, uint64_t at, uint64_t size) {
     struct uipc_ring_end *end = &ring->file->senders;
     uint64_t far = end->lock.uipc_far;
     if (UIPC_UNLIKELY(at % UIPC_RING_UNIT))
-        return uipc_damaged(ring, "position of the senders", at, at & ~15ull);
+        return uipc_damaged("position of the senders", at, at & ~15ull);
     if (at - far + size + UIPC_RING_UNIT <= ring->capacity)
         return UIPC_OK;
     far = uipc_load64_acquire(&ring->file->receivers.head); /* SYNC head: the receivers are done with what is before */
     if (UIPC_UNLIKELY(at - far > ring->capacity))
-        return uipc_damaged(ring, "head of the ring", far, at);
+        return uipc_damaged("head of the ring", far, at);
     uipc_store64(&end->lock.uipc_far, far);
     return at - far + size + UIPC_RING_UNIT <= ring->capacity ? UIPC_OK : UIPC_NOT_NOW;
 }
@@ -36,7 +36,7 @@ static int drop_oldest(struct uipc_ring *ring) {
         take_out(ring, &oldest);
         uipc_add64(&ring->file->tally.dropped, 1);
     }
-    uipc_ring_exit(ring, UIPC_RECEIVER);
+    uipc_ring_exit(UIPC_RECEIVER);
     return rc;
 }
 
@@ -105,21 +105,21 @@ static int append(struct uipc_ring *ring, const void *bytes, size_t length, int 
     return UIPC_OK;
 }
 
-int uipc_queue_begin(struct uipc_ring *ring) { return uipc_ring_enter(ring, UIPC_SENDER); }
+int uipc_queue_begin(struct uipc_ring *ring) { return uipc_member_enter(ring, UIPC_SENDER); }
 
 int uipc_queue_put(struct uipc_ring *ring, const void *bytes, size_t length) {
     return append(ring, bytes, length, UIPC_READY, NULL);
 }
 
 void uipc_queue_end(struct uipc_ring *ring, int put_any) {
-    uipc_ring_exit(ring, UIPC_SENDER);
+    uipc_ring_exit(UIPC_SENDER);
     UIPC_POINT("send-unlocked");
     if (put_any)
         uipc_bell_answer(&ring->file->messages, ring->kind == UIPC_TOPIC ? INT_MAX : put_any);
 }
 
 int uipc_queue_send(struct uipc_ring *ring, const void *bytes, size_t length) {
-    int rc = uipc_ring_enter(ring, UIPC_SENDER);
+    int rc = uipc_member_enter(ring, UIPC_SENDER);
     if (UIPC_UNLIKELY(rc))
         return rc;
     rc = append(ring, bytes, length, UIPC_READY, NULL);
@@ -128,11 +128,11 @@ int uipc_queue_send(struct uipc_ring *ring, const void *bytes, size_t length) {
 }
 
 int uipc_queue_reserve(struct uipc_ring *ring, size_t length, struct uipc_message *message) {
-    int rc = uipc_ring_enter(ring, UIPC_SENDER);
+    int rc = uipc_member_enter(ring, UIPC_SENDER);
     if (rc)
         return rc;
     rc = append(ring, NULL, length, UIPC_RESERVED, message);
-    uipc_ring_exit(ring, UIPC_SENDER);
+    uipc_ring_exit(UIPC_SENDER);
     return rc;
 }
 
@@ -158,6 +158,8 @@ static void tell_settled(struct uipc_ring *ring, int most, int space) {
 int uipc_queue_commit(struct uipc_ring *ring, const struct uipc_message *message, size_t length) {
     if (length > message->length)
         return UIPC_TOO_LONG;
+    if (ring->slot < 0)
+        return UIPC_LEFT;
     UIPC_POINT("reserve-filled");
     int rc = settle(ring, message, UIPC_READY | uipc_member_bits(ring) | (uint64_t)length << 32);
     UIPC_POINT("reserve-settled");
@@ -169,6 +171,8 @@ int uipc_queue_commit(struct uipc_ring *ring, const struct uipc_message *message
 
 /* Under the lock that all changes of what is gone are counted under (a topic counts none). */
 int uipc_queue_abort(struct uipc_ring *ring, const struct uipc_message *message) {
+    if (ring->slot < 0)
+        return UIPC_LEFT;
     int rc = ring->kind == UIPC_QUEUE ? uipc_ring_enter(ring, UIPC_RECEIVER) : UIPC_OK;
     if (rc)
         return rc;
@@ -177,7 +181,7 @@ int uipc_queue_abort(struct uipc_ring *ring, const struct uipc_message *message)
     if (rc == UIPC_OK)
         uipc_add64(&ring->file->tally.aborted, 1);
     if (ring->kind == UIPC_QUEUE)
-        uipc_ring_exit(ring, UIPC_RECEIVER);
+        uipc_ring_exit(UIPC_RECEIVER);
     if (rc == UIPC_OK)
         tell_settled(ring, INT_MAX, 1);
     return rc;
@@ -185,12 +189,12 @@ int uipc_queue_abort(struct uipc_ring *ring, const struct uipc_message *message)
 
 /* -------------------------------------------------------------------------------------------------- receiving */
 
-int uipc_queue_open(struct uipc_ring *ring) { return uipc_ring_enter(ring, UIPC_RECEIVER); }
+int uipc_queue_open(struct uipc_ring *ring) { return uipc_member_enter(ring, UIPC_RECEIVER); }
 
 void uipc_queue_shut(struct uipc_ring *ring, int consumed_any) {
     int freed = consumed_any || ring->freed;
     ring->freed = 0;
-    uipc_ring_exit(ring, UIPC_RECEIVER);
+    uipc_ring_exit(UIPC_RECEIVER);
     UIPC_POINT("receive-unlocked");
     if (freed)
         uipc_bell_answer(&ring->file->space, INT_MAX);
@@ -202,7 +206,7 @@ static int describe(struct uipc_ring *ring, uint64_t at, uint64_t word, struct u
     if (UIPC_UNLIKELY(size == 0))
         return UIPC_DAMAGED;
     if (UIPC_UNLIKELY(uipc_length(word) > size - UIPC_RING_UNIT))
-        return uipc_damaged(ring, "length of a message", uipc_length(word), size - UIPC_RING_UNIT);
+        return uipc_damaged("length of a message", uipc_length(word), size - UIPC_RING_UNIT);
     message->bytes = (char *)(record + 1);
     message->at = at;
     message->length = uipc_length(word);
@@ -260,7 +264,7 @@ int uipc_queue_next(struct uipc_ring *ring, struct uipc_message *message) {
     struct uipc_ring_end *end = &ring->file->receivers;
     uint64_t next = end->lock.uipc_position, word;
     if (UIPC_UNLIKELY(next % UIPC_RING_UNIT || end->head % UIPC_RING_UNIT || next - end->head > ring->capacity))
-        return uipc_damaged(ring, "position of the receivers", next, end->head);
+        return uipc_damaged("position of the receivers", next, end->head);
     if (UIPC_UNLIKELY(end->lock.uipc_far)) {
         int rc = find_returned(ring, message);
         if (rc != UIPC_NOT_NOW)
@@ -281,10 +285,10 @@ int uipc_queue_next(struct uipc_ring *ring, struct uipc_message *message) {
             next = end->lock.uipc_position;
             break;
         default:
-            return uipc_damaged(ring, "state of a record", uipc_state(word), UIPC_READY);
+            return uipc_damaged("state of a record", uipc_state(word), UIPC_READY);
         }
     }
-    return uipc_damaged(ring, "records without an end", next, end->head);
+    return uipc_damaged("records without an end", next, end->head);
 }
 
 /* It was handed over, or leased: never again from `next`, nor as one that was given back. */
@@ -335,12 +339,12 @@ int uipc_queue_finish(struct uipc_ring *ring, const struct uipc_message *message
     struct uipc_ring_end *end = &ring->file->receivers;
     struct uipc_record *record = uipc_record_at(ring, message->at);
     uint64_t ours = UIPC_LEASED | uipc_member_bits(ring) | (uint64_t)message->length << 32;
-    int rc = uipc_ring_enter(ring, UIPC_RECEIVER);
+    int rc = uipc_member_enter(ring, UIPC_RECEIVER), last = 0;
     if (rc)
         return rc;
     if (uipc_load64(&record->word) != ours || end->lock.uipc_position - message->at > ring->capacity ||
         uipc_load_relaxed(&record->sequence) != message->sequence) {
-        uipc_ring_exit(ring, UIPC_RECEIVER);
+        uipc_ring_exit(UIPC_RECEIVER);
         return UIPC_NOT_OURS;
     }
     if (accept) {
@@ -348,16 +352,19 @@ int uipc_queue_finish(struct uipc_ring *ring, const struct uipc_message *message
         UIPC_POINT("lease-done");
         advance_head(ring);
         count(ring, message);
+        last = end->head == end->lock.uipc_position;
     } else {
         uipc_store64_release(&record->word, UIPC_READY | (ours & ~0xFFull));
         UIPC_POINT("lease-returned");
         uipc_store64(&end->lock.uipc_far, end->lock.uipc_far + 1);
     }
     UIPC_POINT("lease-finished");
-    uipc_ring_exit(ring, UIPC_RECEIVER);
+    uipc_ring_exit(UIPC_RECEIVER);
     if (accept)
         uipc_bell_answer(&ring->file->space, INT_MAX);
-    else
+    if (last)
+        uipc_ring_tell_the_end(ring);
+    if (!accept)
         tell_settled(ring, 1, ring->when_full == UIPC_DROP_OLDEST);
     return UIPC_OK;
 }
@@ -382,12 +389,11 @@ int uipc_queue_writable(const struct uipc_ring *ring, size_t length) {
     return oldest == UIPC_DONE || (oldest == UIPC_READY && ring->when_full == UIPC_DROP_OLDEST);
 }
 
-/* A guess, for who waits: the record in question may be another one by now, or none. */
-uint32_t uipc_ring_in_work(const struct uipc_ring *ring, int reading) {
-    const struct uipc_ring_end *end = &ring->file->receivers;
-    uint64_t at = ring->kind == UIPC_TOPIC ? ring->cursor
-                  : reading                ? uipc_load64(&end->lock.uipc_position)
-                                           : uipc_load64_acquire(&end->head);
-    uint64_t word = uipc_load64(&uipc_record_at(ring, at & ~15ull)->word);
-    return uipc_state(word) == (reading ? UIPC_RESERVED : UIPC_LEASED) ? uipc_length(word) : 0;
+uint64_t uipc_ring_in_the_way(const struct uipc_ring *ring, int reading) {
+    const struct uipc_ring_file *file = ring->file;
+    uint64_t first = ring->kind == UIPC_TOPIC ? uipc_load64(&file->tally.oldest) : uipc_load64(&file->receivers.head);
+    uint64_t next = ring->kind == UIPC_TOPIC ? uipc_load64(&ring->cursor) : uipc_load64(&file->receivers.lock.uipc_position);
+    uint64_t word = uipc_load64(&uipc_record_at(ring, (reading ? next : first) & ~15ull)->word);
+    int state = uipc_state(word);
+    return state == UIPC_RESERVED || (state == UIPC_LEASED && !reading) ? word : 0;
 }

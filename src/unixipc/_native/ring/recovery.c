@@ -7,13 +7,16 @@
 
 #define PATIENCE 64 /* looks at a lock before its owner is believed not to be running */
 
+_Thread_local UIPC_INITIAL_EXEC struct uipc_hold uipc_hold_of[2];
+
 int uipc_ring_enter(struct uipc_ring *ring, int role) {
-    struct uipc_ring_end *end = role == UIPC_SENDER ? &ring->file->senders : &ring->file->receivers;
-    int rc = uipc_owner_try(&end->lock, &ring->hold[role], 0);
+    struct uipc_ring_end *end = uipc_end_of(ring, role);
+    struct uipc_hold *hold = &uipc_hold_of[role];
+    int rc = uipc_owner_try(&end->lock, hold, 0);
     for (int turn = 0; UIPC_UNLIKELY(rc == EBUSY) && turn < PATIENCE; turn++) {
         uipc_pause();
         if (!(uipc_load_relaxed(&end->lock.word) & FUTEX_TID_MASK))
-            rc = uipc_owner_try(&end->lock, &ring->hold[role], 0);
+            rc = uipc_owner_try(&end->lock, hold, 0);
     }
     if (rc == 0) {
         UIPC_POINT("entered");
@@ -22,12 +25,13 @@ int uipc_ring_enter(struct uipc_ring *ring, int role) {
     if (rc == EOWNERDEAD) {
         UIPC_POINT("repair-begun");
         if ((rc = uipc_repair(ring, role)))
-            uipc_ring_exit(ring, role);
+            uipc_ring_exit(role);
         return rc;
     }
-    ring->busy = role;
-    ring->error = rc;
-    return rc == EBUSY ? UIPC_BUSY : UIPC_ERRNO;
+    if (rc == EBUSY)
+        return role == UIPC_SENDER ? UIPC_BUSY_SENDERS : UIPC_BUSY_RECEIVERS;
+    uipc_ring_trouble()->error = rc;
+    return UIPC_ERRNO;
 }
 
 /* A sender was killed behind its record's appearance, and before it had moved on. */
@@ -35,7 +39,7 @@ static int repair_senders(struct uipc_ring *ring) {
     struct uipc_ring_end *end = &ring->file->senders;
     uint64_t at = end->lock.uipc_position;
     if (at % UIPC_RING_UNIT)
-        return uipc_damaged(ring, "position of the senders", at, at & ~15ull);
+        return uipc_damaged("position of the senders", at, at & ~15ull);
     struct uipc_record *record = uipc_record_at(ring, at);
     if (uipc_state(uipc_load64_acquire(&record->word)) == UIPC_NOTHING)
         return UIPC_OK;
@@ -75,13 +79,13 @@ static int repair_receivers(struct uipc_ring *ring) {
     struct uipc_ring_end *end = &ring->file->receivers;
     uint64_t head = end->head, next = end->lock.uipc_position, returned = 0;
     if (head % UIPC_RING_UNIT || next % UIPC_RING_UNIT || next - head > ring->capacity)
-        return uipc_damaged(ring, "position of the receivers", next, head);
+        return uipc_damaged("position of the receivers", next, head);
     for (uint64_t at = head; at != next;) { /* ends: `at` comes nearer by a record each turn */
         struct uipc_record *record = uipc_record_at(ring, at);
         uint64_t size = uipc_size_of(ring, record);
         int state = uipc_state(uipc_load64_acquire(&record->word));
         if (!size || size > next - at)
-            return uipc_damaged(ring, "units of a record", size / UIPC_RING_UNIT, (next - at) / UIPC_RING_UNIT);
+            return uipc_damaged("units of a record", size / UIPC_RING_UNIT, (next - at) / UIPC_RING_UNIT);
         if (state == UIPC_DONE && at == head)
             head = at + size;
         returned += state == UIPC_READY;
@@ -127,7 +131,7 @@ static int free_records_of(struct uipc_ring *ring, int member) {
         }
         at += size;
     }
-    uipc_ring_exit(ring, UIPC_RECEIVER);
+    uipc_ring_exit(UIPC_RECEIVER);
     return UIPC_OK;
 }
 
@@ -158,11 +162,6 @@ static int clear_place(struct uipc_ring *ring, int role, int slot) {
     return UIPC_OK;
 }
 
-static void tell_everybody(struct uipc_ring *ring) {
-    uipc_bell_ring(&ring->file->messages, INT_MAX);
-    uipc_bell_ring(&ring->file->space, INT_MAX);
-}
-
 static void enter_name(struct uipc_ring *ring, int role, int slot) {
     struct uipc_ring_member *place = &ring->file->member[role][slot];
     struct timespec now;
@@ -182,14 +181,15 @@ int uipc_ring_join(struct uipc_ring *ring, int role) {
         if (lock_byte(ring->fd, F_OFD_SETLK, F_WRLCK, number, 1, NULL) < 0) {
             if (errno == EAGAIN || errno == EACCES)
                 continue;
-            ring->error = errno;
+            uipc_ring_trouble()->error = errno;
             return UIPC_ERRNO;
         }
         UIPC_POINT("join-locked");
-        int rc = uipc_load_acquire(&ring->file->member[role][slot].state) ? clear_place(ring, role, slot) : UIPC_OK;
+        int used = uipc_load_acquire(&ring->file->member[role][slot].state) != 0;
+        int rc = used ? clear_place(ring, role, slot) : UIPC_OK;
         if (rc) { /* what was somebody's is cleared by who has the end's lock soon: perhaps another place is free */
             lock_byte(ring->fd, F_OFD_SETLK, F_UNLCK, number, 1, NULL);
-            if ((result = rc) != UIPC_BUSY)
+            if (!uipc_is_busy(result = rc))
                 return rc;
             continue;
         }
@@ -201,6 +201,8 @@ int uipc_ring_join(struct uipc_ring *ring, int role) {
         UIPC_POINT("join-named");
         uipc_fetch_or(&ring->file->tally.ever, 1u << role);
         uipc_fetch_add(&ring->file->tally.changes, 1);
+        if (used) /* what was given back by that is somebody's to take */
+            uipc_ring_tell_everybody(ring);
         return UIPC_OK;
     }
     return result;
@@ -216,7 +218,7 @@ void uipc_ring_leave(struct uipc_ring *ring) {
     UIPC_POINT("leave-unlocked");
     ring->slot = -1;
     uipc_fetch_add(&ring->file->tally.changes, 1);
-    tell_everybody(ring);
+    uipc_ring_tell_everybody(ring);
 }
 
 int uipc_ring_any(struct uipc_ring *ring, int role) {
@@ -226,11 +228,21 @@ int uipc_ring_any(struct uipc_ring *ring, int role) {
     return found.l_type != F_UNLCK;
 }
 
+enum { USERS = 2 * UIPC_RING_MEMBERS, REMOVAL };
+
 int uipc_ring_use(int fd, int alone) {
-    int number = 2 * UIPC_RING_MEMBERS;
     short how = alone < 0 ? F_UNLCK : alone ? F_WRLCK : F_RDLCK;
-    return lock_byte(fd, F_OFD_SETLK, how, number, 1, NULL) < 0 ? errno : 0;
+    return lock_byte(fd, F_OFD_SETLK, how, USERS, 1, NULL) < 0 ? errno : 0;
 }
+
+int uipc_ring_is_used(int fd) {
+    struct flock found;
+    return lock_byte(fd, F_OFD_GETLK, F_WRLCK, USERS, 1, &found) < 0 || found.l_type != F_UNLCK;
+}
+
+int uipc_ring_begin_removal(int fd) { return lock_byte(fd, F_OFD_SETLK, F_WRLCK, REMOVAL, 1, NULL) < 0 ? errno : 0; }
+
+void uipc_ring_end_removal(int fd) { lock_byte(fd, F_OFD_SETLK, F_UNLCK, REMOVAL, 1, NULL); }
 
 int uipc_ring_is_alive(struct uipc_ring *ring, int role, int slot) {
     struct flock found;
@@ -256,6 +268,6 @@ int uipc_ring_look(struct uipc_ring *ring) {
             uipc_fetch_add(&ring->file->tally.changes, 1); /* as long as we had it, it looked alive */
         }
     if (cleared)
-        tell_everybody(ring);
+        uipc_ring_tell_everybody(ring);
     return cleared;
 }

@@ -4,6 +4,15 @@
 #define LONGEST_CAPACITY (1ull << 40)
 #define FLAVOUR ((uint32_t)(sizeof(void *) | UIPC_OWNER_NEXT << 8 | (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__) << 16))
 
+static _Thread_local struct uipc_trouble trouble;
+
+struct uipc_trouble *uipc_ring_trouble(void) { return &trouble; }
+
+int uipc_damaged(const char *what, uint64_t found, uint64_t expected) {
+    trouble = (struct uipc_trouble){.what = what, .found = found, .expected = expected};
+    return UIPC_DAMAGED;
+}
+
 uint64_t uipc_ring_capacity(uint64_t wanted) {
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), capacity = page > UIPC_RING_SMALLEST ? page : UIPC_RING_SMALLEST;
     while (capacity < wanted && capacity < LONGEST_CAPACITY)
@@ -34,8 +43,8 @@ void uipc_ring_format(struct uipc_ring_file *file, uint32_t kind, uint32_t how, 
     memcpy(&file->facts, &facts, sizeof facts);
 }
 
-static int differs(struct uipc_ring *ring, const char *what, uint64_t found, uint64_t expected) {
-    return found != expected && uipc_damaged(ring, what, found, expected);
+static int differs(const char *what, uint64_t found, uint64_t expected) {
+    return found != expected && uipc_damaged(what, found, expected);
 }
 
 int uipc_ring_check(struct uipc_ring *ring, const struct uipc_ring_facts *there, uint64_t file_bytes) {
@@ -43,22 +52,23 @@ int uipc_ring_check(struct uipc_ring *ring, const struct uipc_ring_facts *there,
     uint64_t magic, ours, page = (uint64_t)sysconf(_SC_PAGESIZE);
     memcpy(&magic, facts.magic, sizeof magic);
     memcpy(&ours, UIPC_RING_MAGIC, sizeof ours);
-    if (differs(ring, "magic", magic, ours) || differs(ring, "version", facts.version, UIPC_RING_VERSION) ||
-        differs(ring, "flavour (pointer size, C library, byte order)", facts.flavour, FLAVOUR) ||
-        differs(ring, "header_bytes", facts.header_bytes, UIPC_RING_HEADER) ||
-        differs(ring, "members", facts.members, UIPC_RING_MEMBERS) || differs(ring, "check", facts.check, sum(&facts)))
+    if (differs("magic", magic, ours) || differs("version", facts.version, UIPC_RING_VERSION) ||
+        differs("flavour (pointer size, C library, byte order)", facts.flavour, FLAVOUR) ||
+        differs("header_bytes", facts.header_bytes, UIPC_RING_HEADER) ||
+        differs("members", facts.members, UIPC_RING_MEMBERS) || differs("check", facts.check, sum(&facts)))
         return UIPC_DAMAGED;
     if (facts.kind != UIPC_QUEUE && facts.kind != UIPC_TOPIC)
-        return uipc_damaged(ring, "kind", facts.kind, UIPC_QUEUE);
+        return uipc_damaged("kind", facts.kind, UIPC_QUEUE);
     uint32_t when_full = facts.how & 0xFF;
     if (when_full > UIPC_DROP_OLDEST || facts.how & ~(0xFFu | UIPC_RING_TEMPORARY))
-        return uipc_damaged(ring, "how", facts.how, UIPC_WAIT);
+        return uipc_damaged("how", facts.how, UIPC_WAIT);
     if (facts.capacity < UIPC_RING_SMALLEST || facts.capacity > LONGEST_CAPACITY || facts.capacity % page ||
         facts.capacity & (facts.capacity - 1))
-        return uipc_damaged(ring, "capacity", facts.capacity, UIPC_RING_SMALLEST);
-    if (differs(ring, "size of the file", file_bytes, UIPC_RING_HEADER + facts.capacity))
+        return uipc_damaged("capacity", facts.capacity, UIPC_RING_SMALLEST);
+    if (differs("size of the file", file_bytes, UIPC_RING_HEADER + facts.capacity))
         return UIPC_DAMAGED;
-    ring->kind = facts.kind, ring->when_full = when_full, ring->temporary = (facts.how & UIPC_RING_TEMPORARY) != 0, ring->capacity = facts.capacity;
+    ring->kind = facts.kind, ring->when_full = when_full, ring->capacity = facts.capacity;
+    ring->temporary = (facts.how & UIPC_RING_TEMPORARY) != 0;
     ring->longest = facts.capacity - 2 * UIPC_RING_UNIT;
     if (ring->longest > UINT32_MAX)
         ring->longest = UINT32_MAX;

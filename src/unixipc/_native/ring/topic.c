@@ -27,7 +27,7 @@ int uipc_topic_room(struct uipc_ring *ring, uint64_t at, uint64_t size) {
     struct uipc_ring_end *end = &ring->file->senders;
     uint64_t oldest = uipc_load64(&ring->file->tally.oldest), far = end->lock.uipc_far, step;
     if (UIPC_UNLIKELY(at % UIPC_RING_UNIT || oldest % UIPC_RING_UNIT || at - oldest > ring->capacity))
-        return uipc_damaged(ring, "oldest message of the topic", oldest, at);
+        return uipc_damaged("oldest message of the topic", oldest, at);
     uint64_t before = oldest;
     while (at - oldest + size + UIPC_RING_UNIT > ring->capacity) { /* ends: `oldest` comes nearer to `at` each turn */
         struct uipc_record *record = uipc_record_at(ring, oldest);
@@ -38,11 +38,11 @@ int uipc_topic_room(struct uipc_ring *ring, uint64_t at, uint64_t size) {
                 return UIPC_NOT_NOW;
         }
         if (uipc_state(uipc_load64_acquire(&record->word)) == UIPC_RESERVED) {
-            ring->stuck = oldest;
+            uipc_store64(&ring->stuck, oldest);
             return UIPC_NOT_NOW;
         }
         if (!(step = uipc_size_of(ring, record)) || step > at - oldest)
-            return uipc_damaged(ring, "units of a record", step / UIPC_RING_UNIT, (at - oldest) / UIPC_RING_UNIT);
+            return uipc_damaged("units of a record", step / UIPC_RING_UNIT, (at - oldest) / UIPC_RING_UNIT);
         oldest += step;
     }
     if (oldest != before) {
@@ -55,8 +55,9 @@ int uipc_topic_room(struct uipc_ring *ring, uint64_t at, uint64_t size) {
 
 /* The last try has found somebody's reservation in its way, and it is there still. */
 static int is_stuck(const struct uipc_ring *ring) {
-    return ring->stuck != UIPC_NOT_STUCK && (int64_t)(uipc_load64(&ring->file->tally.oldest) - ring->stuck) <= 0 &&
-           uipc_state(uipc_load64_acquire(&uipc_record_at(ring, ring->stuck)->word)) == UIPC_RESERVED;
+    uint64_t stuck = uipc_load64(&ring->stuck);
+    return stuck != UIPC_NOT_STUCK && (int64_t)(uipc_load64(&ring->file->tally.oldest) - stuck) <= 0 &&
+           uipc_state(uipc_load64_acquire(&uipc_record_at(ring, stuck)->word)) == UIPC_RESERVED;
 }
 
 int uipc_topic_writable(const struct uipc_ring *ring, uint64_t size) {
@@ -68,7 +69,7 @@ int uipc_topic_writable(const struct uipc_ring *ring, uint64_t size) {
 
 int uipc_topic_subscribe(struct uipc_ring *ring, int tells) {
     struct uipc_ring_member *place = &ring->file->member[UIPC_RECEIVER][ring->slot];
-    int rc = uipc_ring_enter(ring, UIPC_SENDER);
+    int rc = uipc_member_enter(ring, UIPC_SENDER);
     if (rc)
         return rc;
     ring->cursor = ring->file->senders.lock.uipc_position & ~15ull;
@@ -79,7 +80,7 @@ int uipc_topic_subscribe(struct uipc_ring *ring, int tells) {
     UIPC_POINT("subscribe-placed");
     uipc_store_release(&place->tells, tells); /* from here on it is waited for, or not */
     UIPC_POINT("subscribe-told");
-    uipc_ring_exit(ring, UIPC_SENDER);
+    uipc_ring_exit(UIPC_SENDER);
     UIPC_POINT("subscribe-unlocked");
     return UIPC_OK;
 }
@@ -89,8 +90,9 @@ static int overrun(const struct uipc_ring *ring, uint64_t at) {
 }
 
 int uipc_topic_readable(const struct uipc_ring *ring) {
-    int state = uipc_state(uipc_load64_acquire(&uipc_record_at(ring, ring->cursor)->word));
-    return (state != UIPC_NOTHING && state != UIPC_RESERVED) || (ring->tells && overrun(ring, ring->cursor));
+    uint64_t cursor = uipc_load64(&ring->cursor);
+    int state = uipc_state(uipc_load64_acquire(&uipc_record_at(ring, cursor)->word));
+    return (state != UIPC_NOTHING && state != UIPC_RESERVED) || (ring->tells && overrun(ring, cursor));
 }
 
 /* What was under our position may have been written over while we looked: then it is no damage. */
@@ -100,7 +102,7 @@ static int describe(struct uipc_ring *ring, uint64_t word, struct uipc_message *
     if (!size)
         return UIPC_DAMAGED;
     if (uipc_state(word) == UIPC_READY && uipc_length(word) > size - UIPC_RING_UNIT)
-        return uipc_damaged(ring, "length of a message", uipc_length(word), size - UIPC_RING_UNIT);
+        return uipc_damaged("length of a message", uipc_length(word), size - UIPC_RING_UNIT);
     *message = (struct uipc_message){(char *)(record + 1), ring->cursor, uipc_length(word), size / UIPC_RING_UNIT,
                                      uipc_load_relaxed(&record->sequence)};
     return UIPC_OK;
@@ -110,7 +112,7 @@ static int describe(struct uipc_ring *ring, uint64_t word, struct uipc_message *
 static void move_behind(struct uipc_ring *ring, const struct uipc_message *message) {
     struct uipc_ring_member *place = &ring->file->member[UIPC_RECEIVER][ring->slot];
     uint32_t missed = message->sequence - ring->next_number;
-    ring->cursor = message->at + (uint64_t)message->units * UIPC_RING_UNIT;
+    uipc_store64(&ring->cursor, message->at + (uint64_t)message->units * UIPC_RING_UNIT);
     ring->next_number = message->sequence + 1;
     ring->missed += missed;
     uipc_store_relaxed(&place->expected, ring->next_number);
@@ -119,15 +121,17 @@ static void move_behind(struct uipc_ring *ring, const struct uipc_message *messa
 }
 
 int uipc_topic_next(struct uipc_ring *ring, struct uipc_message *message) {
+    if (UIPC_UNLIKELY(ring->slot < 0))
+        return UIPC_LEFT;
     for (uint64_t most = ring->capacity / UIPC_RING_UNIT; most; most--) {
         if (ring->tells && overrun(ring, ring->cursor))
-            ring->cursor = uipc_load64_acquire(&ring->file->tally.oldest) & ~15ull;
+            uipc_store64(&ring->cursor, uipc_load64_acquire(&ring->file->tally.oldest) & ~15ull);
         uint64_t word = uipc_load64_acquire(&uipc_record_at(ring, ring->cursor)->word); /* SYNC record: then all of it */
         int state = uipc_state(word), rc = UIPC_OK;
         if (state == UIPC_READY || state == UIPC_DONE)
             rc = describe(ring, word, message);
         else if (state != UIPC_NOTHING && state != UIPC_RESERVED)
-            rc = uipc_damaged(ring, "state of a record", state, UIPC_READY);
+            rc = uipc_damaged("state of a record", state, UIPC_READY);
         uipc_fence_acquire();
         if (ring->tells && overrun(ring, ring->cursor))
             continue; /* what we saw is no record any more */
@@ -138,7 +142,7 @@ int uipc_topic_next(struct uipc_ring *ring, struct uipc_message *message) {
         move_behind(ring, message); /* a reservation that came to nothing */
         UIPC_POINT("topic-stepped");
     }
-    return ring->tells ? UIPC_NOT_NOW : uipc_damaged(ring, "records without an end", ring->cursor, 0);
+    return ring->tells ? UIPC_NOT_NOW : uipc_damaged("records without an end", ring->cursor, 0);
 }
 
 int uipc_topic_intact(const struct uipc_ring *ring, const struct uipc_message *message) {
@@ -147,6 +151,8 @@ int uipc_topic_intact(const struct uipc_ring *ring, const struct uipc_message *m
 }
 
 void uipc_topic_take(struct uipc_ring *ring, const struct uipc_message *message) {
+    if (UIPC_UNLIKELY(ring->slot < 0))
+        return;
     struct uipc_ring_member *place = &ring->file->member[UIPC_RECEIVER][ring->slot];
     move_behind(ring, message);
     uipc_store64(&place->count, place->count + 1);
@@ -154,6 +160,8 @@ void uipc_topic_take(struct uipc_ring *ring, const struct uipc_message *message)
 }
 
 void uipc_topic_lose(struct uipc_ring *ring) {
+    if (UIPC_UNLIKELY(ring->slot < 0))
+        return;
     struct uipc_ring_member *place = &ring->file->member[UIPC_RECEIVER][ring->slot];
     ring->missed++;
     uipc_store64(&place->missed, ring->missed);
@@ -161,6 +169,8 @@ void uipc_topic_lose(struct uipc_ring *ring) {
 }
 
 void uipc_topic_free(struct uipc_ring *ring, uint64_t position) {
+    if (UIPC_UNLIKELY(ring->slot < 0))
+        return;
     UIPC_POINT("topic-read");
     uipc_store64_release(&ring->file->member[UIPC_RECEIVER][ring->slot].position, position); /* SYNC cursor */
     uipc_fence_full(); /* SYNC bell: the position before the look at who sleeps */
@@ -186,6 +196,6 @@ int uipc_topic_free_records_of(struct uipc_ring *ring, int member) {
         }
         at += size;
     }
-    uipc_ring_exit(ring, UIPC_SENDER);
+    uipc_ring_exit(UIPC_SENDER);
     return UIPC_OK;
 }

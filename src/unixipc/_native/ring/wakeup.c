@@ -35,12 +35,16 @@ void uipc_bell_ring(struct uipc_ring_bell *bell, int most) {
         uipc_compare_exchange(&bell->word, now, now & ~1u);
 }
 
-int uipc_ring_wait_for_lock(struct uipc_ring *ring, const struct timespec *deadline) {
-    struct uipc_ring_end *end = ring->busy == UIPC_SENDER ? &ring->file->senders : &ring->file->receivers;
-    int rc = uipc_owner_sleep(&end->lock, &ring->hold[ring->busy], deadline);
+void uipc_ring_wait_for_lock(struct uipc_ring *ring, int busy, const struct timespec *deadline) {
+    int role = busy == UIPC_BUSY_SENDERS ? UIPC_SENDER : UIPC_RECEIVER;
+    int rc = uipc_owner_sleep(&uipc_end_of(ring, role)->lock, &uipc_hold_of[role], deadline);
     if (rc == EOWNERDEAD)
-        rc = uipc_repair(ring, ring->busy);
-    if (uipc_owner_is_mine(&ring->hold[ring->busy]))
-        uipc_ring_exit(ring, ring->busy);
-    return rc == EBUSY ? UIPC_BUSY : rc == 0 ? UIPC_OK : rc;
+        uipc_repair(ring, role);
+    if (uipc_owner_is_mine(&uipc_hold_of[role]))
+        uipc_ring_exit(role);
+}
+
+void uipc_ring_tell_everybody(struct uipc_ring *ring) {
+    uipc_bell_ring(&ring->file->messages, INT_MAX);
+    uipc_bell_ring(&ring->file->space, INT_MAX);
 }

@@ -3,12 +3,6 @@
 #include <linux/futex.h>
 #include <sched.h>
 
-#if defined(__x86_64__) || defined(__i386__)
-#define INITIAL_EXEC __attribute__((tls_model("initial-exec"))) /* a load instead of a call */
-#else
-#define INITIAL_EXEC
-#endif
-
 /* The kernel's view of it: struct robust_list_head. */
 struct list_head {
     uintptr_t first; /* the address of the first node's `next`; of this field when the list is empty */
@@ -25,7 +19,7 @@ struct this_thread {
 };
 enum { MOST_TURNS = 1000 };
 
-static _Thread_local INITIAL_EXEC struct this_thread me;
+static _Thread_local UIPC_INITIAL_EXEC struct this_thread me;
 static uint64_t threads; /* numbers given so far */
 
 static void forget_after_fork(void) { /* the child holds nothing; its list is new, its ids are others */
@@ -80,10 +74,10 @@ static void push(struct uipc_owner *lock, struct uipc_hold *hold) {
         me.newest->newer = hold;
     me.newest = hold;
     me.held++;
-    hold->thread = me.number;
-    hold->id = me.id;
-    hold->pid = me.pid;
-    hold->lock = lock;
+    uipc_store64(&hold->thread, me.number);
+    uipc_store_relaxed(&hold->id, me.id);
+    uipc_store_relaxed(&hold->pid, me.pid);
+    uipc_store_pointer(&hold->lock, lock); /* SYNC hold */
 }
 
 /* The hold of this node, from `newest` on to older ones; NULL: the node is not ours. */
@@ -146,7 +140,7 @@ static void pop(struct uipc_hold *hold) {
     if (hold->older)
         hold->older->newer = hold->newer;
     me.held--;
-    hold->lock = NULL;
+    uipc_store_pointer(&hold->lock, NULL); /* SYNC hold */
 }
 
 static int is_in_my_list(const struct uipc_owner *lock) {
@@ -170,20 +164,21 @@ int uipc_owner_held_here(const struct uipc_owner *lock) {
 }
 
 int uipc_owner_is_in_use(const struct uipc_hold *hold) {
-    if (hold->lock == NULL)
+    if (uipc_load_pointer(&hold->lock) == NULL) /* SYNC hold: then its thread is known too */
         return 0;
-    if (hold->thread == me.number)
+    if (uipc_load64(&hold->thread) == me.number)
         return 1;
     /* Of another thread. It may be gone; or this is a forked child, and it was never here. */
-    return hold->pid == (uint32_t)getpid() && syscall(SYS_tgkill, hold->pid, hold->id, 0) == 0;
+    uint32_t pid = uipc_load_relaxed(&hold->pid);
+    return pid == (uint32_t)getpid() && syscall(SYS_tgkill, pid, uipc_load_relaxed(&hold->id), 0) == 0;
 }
 
 /* The word has no owner, but who can write there can say so of any lock: what is private decides. 0, or an errno. */
 static int refusal(const struct uipc_owner *lock, struct uipc_hold *hold) {
     if (is_in_my_list(lock))
         return EDEADLK;
-    if (hold->lock && uipc_owner_is_in_use(hold))
-        return hold->thread == me.number ? EDEADLK : EBUSY;
+    if (uipc_owner_is_in_use(hold))
+        return uipc_owner_is_mine(hold) ? EDEADLK : EBUSY;
     return me.held < UIPC_OWNER_MOST ? 0 : ENOLCK;
 }
 
@@ -260,12 +255,14 @@ int uipc_owner_wait(struct uipc_owner *lock, const struct timespec *deadline) {
 
 void uipc_owner_pass_on(struct uipc_owner *lock) { uipc_futex_wake(&lock->word, 1); }
 
-int uipc_owner_is_mine(const struct uipc_hold *hold) { return hold->lock != NULL && hold->thread == me.number; }
+int uipc_owner_is_mine(const struct uipc_hold *hold) {
+    return uipc_load_pointer(&hold->lock) != NULL && uipc_load64(&hold->thread) == me.number; /* SYNC hold */
+}
 
 int uipc_owner_release(struct uipc_hold *hold) {
-    struct uipc_owner *lock = hold->lock;
     if (!uipc_owner_is_mine(hold))
         return EPERM;
+    struct uipc_owner *lock = hold->lock;
     set_pending(lock);
     pop(hold);
     uipc_store_relaxed(&lock->pid, 0);

@@ -30,6 +30,12 @@
 #include "../atomics.h"
 #include "../futex.h"
 
+#if defined(__x86_64__) || defined(__i386__)
+#define UIPC_INITIAL_EXEC __attribute__((tls_model("initial-exec"))) /* a load instead of a call */
+#else
+#define UIPC_INITIAL_EXEC
+#endif
+
 #define UIPC_OWNER_BYTES 40
 #define UIPC_OWNER_NEXT 32
 #define UIPC_OWNER_MOST 2000
@@ -43,7 +49,9 @@ _Static_assert(sizeof(struct uipc_owner) == UIPC_OWNER_BYTES, "the layout is a f
 _Static_assert(offsetof(struct uipc_owner, next) == UIPC_OWNER_NEXT, "what the kernel and the C library expect");
 
 /* The private half: one for each lock that a thread holds. Zero before its first use. While it is held it must stay
- * where it is, and the lock mapped. */
+ * where it is, and the lock mapped. Threads may share a hold, as they share a handle: a thread that does not hold the
+ * lock reads `lock`, `thread`, `id` and `pid` while another one takes or releases it, so each access to these is one
+ * whole access, and `lock` is stored last and loaded first (SYNC hold). The rest is the owner's alone. */
 struct uipc_hold {
     struct uipc_owner *lock; /* NULL: not held */
     uintptr_t behind;        /* the node behind ours in the thread's list */
