@@ -16,7 +16,8 @@ static void with_publisher(void) {
 }
 
 static void with_subscriber(int tells) {
-    subscribe(&s, fd, tells);
+    join(&s, fd, UIPC_RECEIVER);
+    subscribe(&s, tells);
     uipc_bell_prepare(&s.ring.file->space);
 }
 

@@ -178,7 +178,7 @@ int main(int argc, char **argv) {
     int fd = new_ring(is_topic ? UIPC_TOPIC : UIPC_QUEUE, CAPACITY, (uint32_t)(draw(&state) % 3)), racing = argc > 4;
     join(&a, fd, UIPC_SENDER);
     if (is_topic)
-        subscribe(&b, fd, 0), subscribe(&c, fd, 1);
+        join(&b, fd, UIPC_RECEIVER), join(&c, fd, UIPC_RECEIVER), subscribe(&b, 0), subscribe(&c, 1);
     else
         join(&b, fd, UIPC_RECEIVER);
     char *fresh = malloc(UIPC_RING_HEADER + CAPACITY);

@@ -103,9 +103,24 @@ static inline void leave(struct member *member) {
     detach(member);
 }
 
-static inline void subscribe(struct member *member, int fd, int tells) {
+/* The same on another member's mapping, so that ThreadSanitizer sees that they touch the same memory. */
+static inline void join_beside(struct member *member, int fd, int role, const struct member *other) {
     int rc;
-    join(member, fd, UIPC_RECEIVER);
+    must(attach(member, fd) == UIPC_OK, "attach");
+    munmap((char *)member->ring.file - 4096, UIPC_RING_HEADER + 2 * member->ring.capacity + 2 * 4096);
+    member->ring.file = other->ring.file, member->ring.data = other->ring.data;
+    while (uipc_is_busy(rc = uipc_ring_join(&member->ring, role)))
+        wait_for_lock(&member->ring, rc);
+    must(rc == UIPC_OK, "join");
+}
+
+static inline void leave_beside(struct member *member) {
+    uipc_ring_leave(&member->ring);
+    close(member->ring.fd);
+}
+
+static inline void subscribe(struct member *member, int tells) {
+    int rc;
     while (uipc_is_busy(rc = uipc_topic_subscribe(&member->ring, tells)))
         wait_for_lock(&member->ring, rc);
     must(rc == UIPC_OK, "subscribe");

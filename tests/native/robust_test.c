@@ -97,6 +97,37 @@ static void one_lock_at_two_addresses(void) {
     close(fd);
 }
 
+/* As threads share a handle of Python: one hold, and each of them takes the lock by it. */
+static struct uipc_robust *common;
+static struct uipc_hold common_hold;
+static uint32_t counted_in_common;
+
+static void *count_with_the_common_hold(void *unused) {
+    for (int turn = 0; turn < TURNS; turn++) {
+        uint32_t pid;
+        check(take(common, &common_hold) == 0);
+        counted_in_common++;
+        check(uipc_owner_is_mine(&common_hold) && uipc_owner_is_in_use(&common_hold));
+        check(uipc_mutex_release(&common_hold) == 0);
+        (void)uipc_owner_is_in_use(&common_hold);
+        check(!uipc_owner_is_mine(&common_hold) && uipc_mutex_release(&common_hold) == EPERM);
+        (void)uipc_owner_held(&common->owner, &pid);
+    }
+    return unused;
+}
+
+static void threads_share_a_hold(void) {
+    pthread_t threads[THREADS];
+    common = shared(4096);
+    check(uipc_robust_create(common, UIPC_MUTEX, 0) == 0);
+    for (int i = 0; i < THREADS; i++)
+        check(pthread_create(&threads[i], NULL, count_with_the_common_hold, NULL) == 0);
+    for (int i = 0; i < THREADS; i++)
+        check(pthread_join(threads[i], NULL) == 0);
+    check(counted_in_common == THREADS * TURNS);
+    munmap(common, 4096);
+}
+
 static void *release_once(void *hold) { return (void *)(intptr_t)uipc_mutex_release(hold); }
 
 static void one_owner_and_no_other(struct uipc_robust *lock) {
@@ -454,6 +485,7 @@ int main(void) {
     hostile_bytes_break_no_list();
     a_lock_is_in_a_list_once();
     no_more_than_the_kernel_walks();
+    threads_share_a_hold();
     in_threads(count_under_mutex);
     check(guarded == (long)THREADS * TURNS);
     in_threads(count_under_semaphore);

@@ -27,7 +27,7 @@ def build(tmp_path, name, sanitizer):
     also = [NATIVE / f"{each}.c" for each in ALSO.get(name, ())]
     parts = [code] if code.exists() else sorted(folder.glob("*.c"))  # or it is all in its header
     sources = [str(HERE / f"{name}_test.c"), *map(str, [*parts, *also])]
-    if name in ("queue", "topic"):
+    if name in ("queue", "topic", "shared"):
         sources += map(str, RING)
     flags = ["-g", "-O1", "-std=gnu11", "-Wall", "-Wextra", f"-fsanitize={sanitizer}", "-fno-sanitize-recover"]
     command = ["cc", *flags, f"-I{NATIVE}", *sources, "-pthread", "-o", str(program)]
@@ -49,7 +49,7 @@ def sanitizer(request, tmp_path):
     return request.param
 
 
-@pytest.mark.parametrize("name", ["interrupt", "queue", "topic", "spawn", "seqlock", "sigbus", "latch", "robust"])
+@pytest.mark.parametrize("name", ["interrupt", "queue", "topic", "shared", "spawn", "seqlock", "sigbus", "latch", "robust"])
 def test_clean_under_the_sanitizer(name, sanitizer, tmp_path):
     done = subprocess.run(
         [build(tmp_path, name, sanitizer)], capture_output=True, text=True, timeout=100, env={**os.environ, **OPTIONS}

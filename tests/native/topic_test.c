@@ -22,25 +22,6 @@ static int fd;
 static struct member look; /* its mapping is everybody's */
 static uint32_t subscribed, published;
 
-static void share(struct member *member) {
-    munmap((char *)member->ring.file - 4096, UIPC_RING_HEADER + 2 * CAPACITY + 2 * 4096);
-    member->ring.file = look.ring.file, member->ring.data = look.ring.data;
-}
-
-static void join_shared(struct member *member, int role) {
-    int rc;
-    check(attach(member, fd) == UIPC_OK);
-    share(member);
-    while (uipc_is_busy(rc = uipc_ring_join(&member->ring, role)))
-        wait_for_lock(&member->ring, rc);
-    check(rc == UIPC_OK);
-}
-
-static void leave_shared(struct member *member) {
-    uipc_ring_leave(&member->ring);
-    close(member->ring.fd);
-}
-
 static size_t fill(char *bytes, uint32_t publisher, uint32_t number) {
     struct payload payload = {publisher, number};
     size_t length = sizeof payload + (number * 37 + publisher) % (LONGEST - sizeof payload);
@@ -65,7 +46,7 @@ static void *publish_all(void *which) {
     struct member me;
     char bytes[LONGEST];
     uint32_t publisher = (uint32_t)(uintptr_t)which;
-    join_shared(&me, UIPC_SENDER);
+    join_beside(&me, fd, UIPC_SENDER, &look);
     for (uint32_t number = 0; number < EACH; number++) {
         size_t length = fill(bytes, publisher, number);
         if (number % 5 == 1)
@@ -74,7 +55,7 @@ static void *publish_all(void *which) {
             check(send_waiting(&me.ring, bytes, length) == UIPC_OK);
     }
     uipc_fetch_add(&published, 1);
-    leave_shared(&me);
+    leave_beside(&me);
     return NULL;
 }
 
@@ -110,10 +91,8 @@ static void *subscribe_to_all(void *tells) {
     struct member me;
     uint32_t next[PUBLISHERS] = {0}, turn = 0, start;
     int rc;
-    join_shared(&me, UIPC_RECEIVER);
-    while (uipc_is_busy(rc = uipc_topic_subscribe(&me.ring, tells != NULL)))
-        wait_for_lock(&me.ring, rc);
-    check(rc == UIPC_OK);
+    join_beside(&me, fd, UIPC_RECEIVER, &look);
+    subscribe(&me, tells != NULL);
     start = me.ring.next_number;
     uipc_fetch_add(&subscribed, 1);
     for (;; turn++) {
@@ -128,7 +107,7 @@ static void *subscribe_to_all(void *tells) {
     check(start == 0 && (tells || me.ring.missed == 0));
     for (int i = 0; i < PUBLISHERS; i++)
         check(tells || next[i] == EACH);
-    leave_shared(&me);
+    leave_beside(&me);
     return NULL;
 }
 

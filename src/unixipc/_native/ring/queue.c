@@ -42,7 +42,7 @@ static int drop_oldest(struct uipc_ring *ring) {
 
 static int state_at_head(const struct uipc_ring *ring) {
     uint64_t head = uipc_load64_acquire(&ring->file->receivers.head) & ~15ull;
-    return uipc_state(uipc_load64_acquire(&uipc_record_at(ring, head)->word));
+    return uipc_state(uipc_guess64(&uipc_record_at(ring, head)->word));
 }
 
 /* Free what reservations that came to nothing have left at the head: perhaps no receiver comes to do it. */
@@ -374,7 +374,7 @@ int uipc_queue_finish(struct uipc_ring *ring, const struct uipc_message *message
 int uipc_queue_readable(const struct uipc_ring *ring) {
     const struct uipc_ring_end *end = &ring->file->receivers;
     uint64_t next = uipc_load64_acquire(&end->lock.uipc_position) & ~15ull;
-    int state = uipc_state(uipc_load64_acquire(&uipc_record_at(ring, next)->word));
+    int state = uipc_state(uipc_guess64(&uipc_record_at(ring, next)->word));
     return (state != UIPC_NOTHING && state != UIPC_RESERVED) || uipc_load64(&end->lock.uipc_far);
 }
 
@@ -393,7 +393,7 @@ uint64_t uipc_ring_in_the_way(const struct uipc_ring *ring, int reading) {
     const struct uipc_ring_file *file = ring->file;
     uint64_t first = ring->kind == UIPC_TOPIC ? uipc_load64(&file->tally.oldest) : uipc_load64(&file->receivers.head);
     uint64_t next = ring->kind == UIPC_TOPIC ? uipc_load64(&ring->cursor) : uipc_load64(&file->receivers.lock.uipc_position);
-    uint64_t word = uipc_load64(&uipc_record_at(ring, (reading ? next : first) & ~15ull)->word);
+    uint64_t word = uipc_guess64(&uipc_record_at(ring, (reading ? next : first) & ~15ull)->word);
     int state = uipc_state(word);
     return state == UIPC_RESERVED || (state == UIPC_LEASED && !reading) ? word : 0;
 }

@@ -57,7 +57,7 @@ int uipc_topic_room(struct uipc_ring *ring, uint64_t at, uint64_t size) {
 static int is_stuck(const struct uipc_ring *ring) {
     uint64_t stuck = uipc_load64(&ring->stuck);
     return stuck != UIPC_NOT_STUCK && (int64_t)(uipc_load64(&ring->file->tally.oldest) - stuck) <= 0 &&
-           uipc_state(uipc_load64_acquire(&uipc_record_at(ring, stuck)->word)) == UIPC_RESERVED;
+           uipc_state(uipc_guess64(&uipc_record_at(ring, stuck)->word)) == UIPC_RESERVED;
 }
 
 int uipc_topic_writable(const struct uipc_ring *ring, uint64_t size) {
@@ -91,7 +91,7 @@ static int overrun(const struct uipc_ring *ring, uint64_t at) {
 
 int uipc_topic_readable(const struct uipc_ring *ring) {
     uint64_t cursor = uipc_load64(&ring->cursor);
-    int state = uipc_state(uipc_load64_acquire(&uipc_record_at(ring, cursor)->word));
+    int state = uipc_state(uipc_guess64(&uipc_record_at(ring, cursor)->word));
     return (state != UIPC_NOTHING && state != UIPC_RESERVED) || (ring->tells && overrun(ring, cursor));
 }
 
