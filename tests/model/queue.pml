@@ -10,7 +10,11 @@
  *     in the hands of a receiver that was killed (with a lease: it was received); the ring is empty; the count of what is
  *     gone is right
  *
- * Options: LEASE (receivers lease), RESERVE (senders reserve and commit). Each sender sends EACH messages.
+ *   - END: a receiver is told the end only when nothing can come any more: every message that appeared was received, or
+ *     was in the hands of a receiver that was killed
+ *
+ * Options: LEASE (receivers lease), RESERVE (senders reserve and commit), END (receivers ask for the end). Each sender
+ * sends EACH messages.
  * Mutants: spin must find the error
  *   NO_HEAD_BEHIND    the head behind a record is not cleared before it appears
  *   NO_REPAIR_SEND    the senders' end is not repaired
@@ -18,6 +22,8 @@
  *   NO_RECOUNT        the count is not repaired
  *   FREE_FIRST        the head moves before the record is marked as handed over (with LEASE)
  *   NO_CLEAR          what a dead receiver leased is not given back (with LEASE)
+ *   END_BY_LIFE       the end is concluded from who lives, when a try has found nothing (with END RESERVE, END LEASE)
+ *   END_NO_LEASES     a lease of another receiver does not keep it waiting (with END LEASE)
  */
 #ifndef PLACES
 #define PLACES 4
@@ -290,6 +296,102 @@ inline finish_lease()
 	mine = 0; taken = NOBODY
 }
 
+/* The place of whoever is dead and has left something, or NOBODY. */
+inline find_dead()
+{
+	atomic {
+		if
+		:: dead[0] && !left[0] -> low = 0
+		:: dead[1] && !left[1] -> low = 1
+#if PROCESSES > 2
+		:: dead[2] && !left[2] -> low = 2
+#endif
+#if PROCESSES > 3
+		:: dead[3] && !left[3] -> low = 3
+#endif
+		:: else -> low = NOBODY
+		fi;
+		who = low; low = 0
+	}
+}
+
+inline clear_the_dead()
+{
+	take(1);
+	repair_receivers();
+	if
+	:: !left[who] -> clear_place(who)
+	:: else
+	fi;
+	MAY_DIE;
+	give(1)
+}
+
+#if SENDERS > 1
+#define NO_SENDER ((left[0] || dead[0]) && (left[1] || dead[1]))
+#else
+#define NO_SENDER (left[0] || dead[0])
+#endif
+
+/* ring/ending.c: no sender lives; the dead are settled; then, under the lock, nothing is left that may be handed to us. */
+inline ask_for_the_end()
+{
+	if
+	:: NO_SENDER ->
+#ifdef END_BY_LIFE
+		take(1); repair_receivers(); find_one();
+		if :: !some -> told_the_end() :: else fi;
+		give(1)
+#else
+		do
+		:: find_dead();
+			if
+			:: who == NOBODY -> break
+			:: else -> clear_the_dead()
+			fi
+		od;
+		take(1); repair_receivers();
+		atomic {
+			at = head; some = false;
+			do
+			:: at - head < PLACES && word[AT(at)] != NOTHING ->
+				if
+				:: word[AT(at)] == DONE
+#ifdef END_NO_LEASES
+				:: word[AT(at)] == LEASED
+#else
+				:: word[AT(at)] == LEASED && member[AT(at)] == _pid
+#endif
+				:: else -> some = true
+				fi;
+				at++
+			:: else -> break
+			od;
+			at = 0;
+			if :: !some -> told_the_end() :: else fi
+		};
+		MAY_DIE;
+		give(1)
+#endif
+	:: else
+	fi;
+	who = 0; some = false
+}
+
+inline told_the_end()
+{
+	atomic {
+		low = 0;
+		do
+		:: low < MESSAGES ->
+			assert(!visible[low] || received[low] || in_dead_hands[low]);
+			low++
+		:: else -> break
+		od;
+		low = 0
+	}
+}
+
 #define PRIVATE \
 	byte at, low, seen, mine, n, who; \
 	byte taken = NOBODY; \
@@ -353,33 +455,15 @@ active [RECEIVERS] proctype Receiver()
 #endif
 		fi
 	:: n < EACH ->
-		atomic {
-			if
-			:: dead[0] && !left[0] -> low = 0
-			:: dead[1] && !left[1] -> low = 1
-#if PROCESSES > 2
-			:: dead[2] && !left[2] -> low = 2
-#endif
-#if PROCESSES > 3
-			:: dead[3] && !left[3] -> low = 3
-#endif
-			:: else -> low = NOBODY
-			fi;
-			who = low; low = 0
-		};
+		find_dead();
 		if
-		:: who != NOBODY ->
-			take(1);
-			repair_receivers();
-			if
-			:: !left[who] -> clear_place(who)
-			:: else
-			fi;
-			MAY_DIE;
-			give(1)
+		:: who != NOBODY -> clear_the_dead()
 		:: else
 		fi;
 		who = 0
+#ifdef END
+	:: n < EACH -> n++; ask_for_the_end()
+#endif
 	:: break
 	od;
 	atomic { finished++; left[_pid] = true };
