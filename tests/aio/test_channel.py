@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import threading
@@ -12,7 +11,6 @@ import anyio
 import pytest
 
 from unixipc import ClosedError, aio, channel, features, fork
-from unixipc.aio._sleeper import Sleeper
 from unixipc.testing.contracts import ASYNCIO, FORMS, TRIO, ClosableContract, MessageContract
 
 WAIT = 20
@@ -291,16 +289,26 @@ def test_a_forked_child_has_a_sleeper_of_its_own(form, queue):
     run(form, main)
 
 
-def test_more_tasks_than_the_kernel_can_watch_are_refused_not_lost():
-    sleeper = Sleeper()
-    words = []
-    with channel.Queue.anonymous(4096) as queue, queue.receiver() as receiver:
-        for key in range(127):
-            word = receiver._word(True)
-            words.append(word)
-            sleeper.watch(key, word, word.load(), lambda: None)
-        with pytest.raises(OSError, match="127"):
-            sleeper.watch("one more", words[0], 0, lambda: None)
-        for key in range(127):
-            sleeper.forget(key)
-    assert os.getpid() > 0
+@BOTH
+def test_more_tasks_than_the_kernel_can_watch_at_once_all_wait(form):
+    """300 tasks: one call of the kernel watches 128 words."""
+
+    async def main():
+        with channel.Queue.anonymous(1 << 16) as queue, queue.sender() as sender:
+            receivers = [queue.receiver() for _ in range(100)]
+            got = []
+
+            async def take(receiver):
+                got.append(await aio.channel.Receiver(receiver).receive(timeout=WAIT))
+
+            async with anyio.create_task_group() as tasks:
+                for receiver in receivers * 3:
+                    tasks.start_soon(take, receiver)
+                await anyio.sleep(0.2)
+                for number in range(300):
+                    sender.send(b"%d" % number)
+            assert sorted(map(int, got)) == list(range(300))
+            for receiver in receivers:
+                receiver.close()
+
+    run(form, main)

@@ -477,7 +477,9 @@ def test_an_anonymous_channel_is_found_through_who_uses_it():
 
 def test_looking_at_a_temporary_channel_does_not_remove_it():
     def make_and_die():
-        channel.Queue.temporary("left-over").sender()
+        made = channel.Queue.temporary("left-over")
+        sender = made.sender()
+        assert not sender.closed
         os.kill(os.getpid(), signal.SIGKILL)
 
     with fork(make_and_die) as child:

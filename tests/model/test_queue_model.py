@@ -28,7 +28,9 @@ def test_the_end_is_told_when_nothing_can_come_any_more(tmp_path, options):
 
 
 @pytest.mark.deep
-@pytest.mark.parametrize("options", ["EACH=3", "EACH=3 LEASE", "SENDERS=2 EACH=1 RESERVE LEASE", "EACH=2 END RESERVE LEASE"])
+@pytest.mark.parametrize(
+    "options", ["EACH=3", "EACH=3 LEASE", "SENDERS=2 EACH=1 RESERVE LEASE", "EACH=2 END RESERVE LEASE"]
+)
 def test_nothing_of_more_is_lost_torn_or_received_twice(tmp_path, options):
     prove(tmp_path, QUEUE, options, at_least_states=1_000_000)
 

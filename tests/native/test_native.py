@@ -49,7 +49,9 @@ def sanitizer(request, tmp_path):
     return request.param
 
 
-@pytest.mark.parametrize("name", ["interrupt", "queue", "topic", "shared", "spawn", "seqlock", "sigbus", "latch", "robust"])
+@pytest.mark.parametrize(
+    "name", ["interrupt", "queue", "topic", "shared", "spawn", "seqlock", "sigbus", "latch", "robust"]
+)
 def test_clean_under_the_sanitizer(name, sanitizer, tmp_path):
     done = subprocess.run(
         [build(tmp_path, name, sanitizer)], capture_output=True, text=True, timeout=100, env={**os.environ, **OPTIONS}

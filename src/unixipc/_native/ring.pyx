@@ -182,7 +182,7 @@ cdef class Member:
     cdef uint32_t passed, passed_then  # messages, now and at the last wait
     cdef int64_t next_probe_ns, rest_ns  # without spinning: when to look longer again, and how long after that
     cdef int64_t next_way_ns, way_rest_ns  # the same of giving way; 0: it has just helped
-    cdef readonly bint persistent  # it outlives the senders, and ends with the channel
+    cdef bint lasting          # it outlives the senders, and ends with the channel
     cdef uint32_t forked       # cheap to look at: set in a child
     cdef object __weakref__
 
@@ -277,7 +277,7 @@ cdef class Member:
         return 0
 
     @property
-    def is_temporary(self):
+    def _is_temporary(self):
         """Whether the last one out removes the channel."""
         return bool(self.ring.temporary)
 
@@ -323,7 +323,7 @@ cdef class Member:
             with nogil:
                 uipc_ring_leave(&self.ring)  # wakes everybody, also our own threads
             if self.last_out is not None:
-                self.last_out(self.file, self.name)
+                self.last_out(self.ring.fd, self.name)  # the collector may have closed `file` before us
         finally:
             self.leave()
             self.file.close()
@@ -516,7 +516,7 @@ cdef class Member:
         """One try of a wait: what it gives, or None; `turn.result` says what was in the way."""
         raise NotImplementedError
 
-    def in_the_way(self, bint reading):
+    def _in_the_way(self, bint reading):
         """(pid, "unfinished" or "leased", bytes) of the message that a receiver, or a sender without room, waits behind;
         None if there is none. A guess by the time that it is read."""
         cdef uint64_t word
@@ -932,7 +932,12 @@ cdef class Receiving(Member):
 
     def _persist(self):
         """Outlive the senders."""
-        self.persistent = True
+        self.lasting = True
+
+    @property
+    def persistent(self):
+        """Whether it outlives the senders, and ends with the channel."""
+        return self.lasting
 
     def try_receive(self):
         """The next message, None for not now. EOFError once all senders have left and nothing can come any more."""
@@ -957,7 +962,7 @@ cdef class Receiving(Member):
         cdef bint looked = self.look()  # who was killed while it left has told nobody
         cdef int ended = uipc_ring_ended(&self.ring, looked)
         if ended == UIPC_OK:
-            if not self.persistent:
+            if not self.lasting:
                 raise EOFError(f"{self.name or 'channel'}: every sender has left, and nothing is there any more")
             if self.is_removed():
                 raise failure(EIDRM, "unlink(2)", self.name, "the channel was removed, and every sender has left")
@@ -1443,7 +1448,7 @@ cdef class Turn:
         """A TimeoutError that says whose message, or lease, was in the way, if one was."""
         if self.member.open:
             from unixipc.channel._in_the_way import explain
-            explain(error, self.member.in_the_way(self.reading))
+            explain(error, self.member._in_the_way(self.reading))
         return error
 
 

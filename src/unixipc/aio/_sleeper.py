@@ -2,7 +2,8 @@
 
 It sleeps on all their words at once, and on one of its own that `watch` and `forget` change. Who sends or receives does
 for a task what it does for a sleeping thread, and no more: nothing is written to a descriptor, and nobody needs to know
-that there are event loops. The thread stays: it is one for the process, and costs nothing while it sleeps.
+that there are event loops. The thread stays, and costs nothing while it sleeps. The kernel watches 128 words in one
+call: more tasks than that have more threads.
 """
 
 from __future__ import annotations
@@ -22,26 +23,54 @@ LOOK_NS = 500_000_000
 """A member that is killed wakes nobody: tasks look again as often as this."""
 
 
-class Sleeper:
-    """The thread, and who waits for what."""
+class Sleepers:
+    """The threads, and which one sleeps for which task."""
 
     def __init__(self) -> None:
         features.require("futex_waitv")
+        self.lock = threading.Lock()
+        self.all: list[Sleeper] = []
+        self.of: dict[object, Sleeper] = {}
+
+    def watch(self, key: object, word: Word, value: int, wake: Callable[[], None]) -> None:
+        """Call `wake`, once, when the word has not this value any more; or after a while."""
+        with self.lock:
+            for each in self.all:
+                if each.watch(key, word, value, wake):
+                    break
+            else:
+                each = Sleeper()
+                self.all.append(each)
+                each.watch(key, word, value, wake)
+            self.of[key] = each
+
+    def forget(self, key: object) -> bool:
+        """It does not wait any more. Whether it still did."""
+        with self.lock:
+            each = self.of.pop(key, None)
+        return each is not None and each.forget(key)
+
+
+class Sleeper:
+    """One of the threads, and who waits for what."""
+
+    def __init__(self) -> None:
         self.lock = threading.Lock()
         self.waiting: dict[object, tuple[Word, int, Callable[[], None]]] = {}
         self.changes = Word(bytearray(8))
         self.thread: threading.Thread | None = None
 
-    def watch(self, key: object, word: Word, value: int, wake: Callable[[], None]) -> None:
-        """Call `wake`, once, when the word has not this value any more; or after a while."""
+    def watch(self, key: object, word: Word, value: int, wake: Callable[[], None]) -> bool:
+        """The same, unless it has as many words as the kernel takes."""
         with self.lock:
             if len(self.waiting) >= MOST_WORDS - 1:
-                raise OSError(f"more than {MOST_WORDS - 1} tasks of this process wait for channels at once")
+                return False
             self.waiting[key] = (word, value, wake)
             if self.thread is None:
                 self.thread = threading.Thread(target=self._sleep, name="unixipc sleeper", daemon=True)
                 self.thread.start()
         self._tell()
+        return True
 
     def forget(self, key: object) -> bool:
         """It does not wait any more. Whether it still did."""
@@ -76,20 +105,20 @@ class Sleeper:
             wake()
 
 
-_sleeper: Sleeper | None = None
+_sleepers: Sleepers | None = None
 
 
-def sleeper() -> Sleeper:
-    """The one of this process."""
-    global _sleeper
-    if _sleeper is None:
-        _sleeper = Sleeper()
-    return _sleeper
+def sleeper() -> Sleepers:
+    """Those of this process."""
+    global _sleepers
+    if _sleepers is None:
+        _sleepers = Sleepers()
+    return _sleepers
 
 
 def _forget_in_child() -> None:
-    global _sleeper
-    _sleeper = None
+    global _sleepers
+    _sleepers = None
 
 
 os.register_at_fork(after_in_child=_forget_in_child)

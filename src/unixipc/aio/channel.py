@@ -74,6 +74,11 @@ class _Sending(_drive.Twin[S], Generic[S]):
 class _Receiving(_drive.Twin[R], Generic[R]):
     """What receivers and subscribers have in common."""
 
+    @property
+    def persistent(self) -> bool:
+        """Whether it outlives the senders, and ends with the channel."""
+        return self.sync.persistent
+
     def try_receive(self) -> Any:
         """The next message, None for not now. EOFError once all senders have left and nothing can come any more."""
         return self.sync.try_receive()
@@ -187,7 +192,7 @@ class _Channels(_drive.DescriptorTwin[C], Generic[C]):
         codec: CodecLike | None = None,
         mode: int = 0o600,
     ) -> Self:
-        """Open it, or make it; the last process that closes it removes it. -- open(2), unlink(2)"""
+        """Open it, or make it; the last process that closes it, or ends, removes it. -- open(2), unlink(2)"""
         return cls(cls._of.temporary(name, capacity_bytes, when_full, codec, mode))
 
     @classmethod
@@ -212,7 +217,7 @@ class Queue(_Channels[channel.Queue]):
         return Sender(self.sync.sender())
 
     def receiver(self, persistent: bool = False) -> Receiver:
-        """Become a receiver; a `persistent` one outlives the senders. -- fcntl(2), F_OFD_SETLK"""
+        """Become a receiver. -- fcntl(2), F_OFD_SETLK"""
         return Receiver(self.sync.receiver(persistent))
 
     def stat(self) -> QueueStatus:
@@ -230,7 +235,7 @@ class Topic(_Channels[channel.Topic]):
         return Publisher(self.sync.publisher())
 
     def subscriber(self, when_slow: Literal["wait", "tell"] = "wait", persistent: bool = False) -> Subscriber:
-        """Become a subscriber, from the next message on; a `persistent` one outlives the publishers. -- fcntl(2), F_OFD_SETLK"""
+        """Become a subscriber, from the next message on. -- fcntl(2), F_OFD_SETLK"""
         return Subscriber(self.sync.subscriber(when_slow, persistent))
 
     def stat(self) -> TopicStatus:

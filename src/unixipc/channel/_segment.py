@@ -216,7 +216,7 @@ class Channel(Descriptor):
         """
         if self.name is None:
             raise failure(errno.ENOENT, "unlink(2)", None, "this channel has no name")
-        _take_name(self, str(self.name))
+        _take_name(self.fileno(), str(self.name))
         _ring.tell_everybody(self._mapping)  # persistent receivers end with the name
 
     def close(self) -> None:
@@ -236,7 +236,7 @@ class Channel(Descriptor):
     def _end_if_last(self) -> None:
         """A temporary one: the lock is our parent's in a forked process, so there it stays."""
         if self._temporary and self._pid == os.getpid():
-            _end_if_last(self, self.name)
+            _end_if_last(self.fileno(), self.name)
 
     def _tell_if_nameless(self) -> None:
         """Persistent receivers may be the last who have this channel now: they look."""
@@ -285,8 +285,11 @@ class Channel(Descriptor):
 
 
 def _mapped(fd: int, capacity: int, name: str | None, nameless: bool) -> _mapping.Mapped:
-    """The header, and the ring twice. A mapping keeps the locks of the opening that it was made by: of a channel without
-    a name that must be another one, as its lock says that somebody has a handle still."""
+    """The header, and the ring twice.
+
+    A mapping keeps the locks of the opening that it was made by. The lock of a nameless channel's handle says that
+    somebody has a handle still: so its mapping is made by another opening.
+    """
     if not nameless:
         return _mapping.map_twice(_mapping.Mapped, fd, _ring.HEADER_BYTES, capacity, name)
     with Descriptor(os.open(f"/proc/self/fd/{fd}", os.O_RDWR | os.O_CLOEXEC), name) as another:
@@ -300,36 +303,36 @@ def _leave_quietly(member: _ring.Member | None, file: Descriptor) -> None:
     file.close()
 
 
-def _take_name(file: Descriptor, name: str) -> None:
+def _take_name(fd: int, name: str) -> None:
     """Two who remove it do so one after the other, or the second might take away what has the name by then."""
     path = path_of(name)
-    if not _ring.begin_removal(file.fileno()):
+    if not _ring.begin_removal(fd):
         raise failure(errno.ENOENT, "unlink(2)", path, "somebody else is just removing it")
     try:
-        _unlink_own(file, path)
+        _unlink_own(fd, path)
     finally:
-        _ring.end_removal(file.fileno())
+        _ring.end_removal(fd)
 
 
-def _unlink_own(file: Descriptor, path: str) -> None:
+def _unlink_own(fd: int, path: str) -> None:
     try:
         there = os.stat(path, follow_symlinks=False)
-        if not os.path.samestat(there, os.fstat(file.fileno())):
+        if not os.path.samestat(there, os.fstat(fd)):
             raise failure(errno.EIDRM, "unlink(2)", path, "its name was taken away, and given to another")
         os.unlink(path)
     except FileNotFoundError as error:
         raise explained(error, "unlink(2)", path) from None
 
 
-def _end_if_last(file: Descriptor, name: object) -> None:
+def _end_if_last(fd: int, name: object) -> None:
     """Take a temporary channel's name away if nobody else has it open.
 
     First our own lock goes: of two that end at once each would see the other's. And a mapping would keep it.
     """
-    _ring.use(file.fileno(), -1)
-    if _ring.use(file.fileno(), 1):
+    _ring.use(fd, -1)
+    if _ring.use(fd, 1):
         try:
-            _take_name(file, str(name))
+            _take_name(fd, str(name))
         except OSError:
             pass  # somebody else has removed it, or given the name to another
 
@@ -381,7 +384,7 @@ def _until_exit(channel: Channel) -> None:
 
 def _close_temporaries() -> None:
     """At a normal exit: their members first, which use them, too."""
-    for each in [*(member for member in list(_members) if member.is_temporary), *list(_temporaries)]:
+    for each in [*(member for member in list(_members) if member._is_temporary), *list(_temporaries)]:
         try:
             each.close()
         except BufferError:

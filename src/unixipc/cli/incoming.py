@@ -55,7 +55,7 @@ class Incoming:
 
 
 class FromQueue(Incoming):
-    """A channel's queue. Who follows takes a sender's place too: so the end never comes."""
+    """A channel's queue. With --follow the receiver outlives the senders: the end comes when the queue is removed."""
 
     options = ("follow",)
 
@@ -64,18 +64,19 @@ class FromQueue(Incoming):
         from .rings import ShellQueue, opened
 
         queue = self.stack.enter_context(opened(ShellQueue, address.name))
-        self.receiver: Any = self.stack.enter_context(queue.receiver())
-        if self.follow:
-            self.stack.enter_context(queue.sender())
+        self.receiver: Any = self.stack.enter_context(queue.receiver(persistent=self.follow))
 
     def receive_many(self, most: int, timeout: float | None) -> list[bytes]:
         """A batch."""
-        found: list[bytes] = self.receiver.receive_many(most, timeout)
+        try:
+            found: list[bytes] = self.receiver.receive_many(most, timeout)
+        except ObjectRemoved:
+            raise EOFError from None
         return found
 
 
 class FromTopic(FromQueue):
-    """A channel's topic. Who follows is a publisher too."""
+    """A channel's topic; --follow as for a queue."""
 
     def open(self, address: Address) -> None:
         """Open or make it, and become a subscriber."""
@@ -83,9 +84,7 @@ class FromTopic(FromQueue):
         from .rings import opened
 
         topic = self.stack.enter_context(opened(Topic, address.name))
-        self.receiver = self.stack.enter_context(topic.subscriber())
-        if self.follow:
-            self.stack.enter_context(topic.publisher())
+        self.receiver = self.stack.enter_context(topic.subscriber(persistent=self.follow))
 
 
 class FromKernelQueue(Incoming):
