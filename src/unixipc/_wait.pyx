@@ -30,14 +30,14 @@ cimport cython
 from libc.stdint cimport int64_t
 
 from unixipc._native import wait as _sleeps
+from unixipc._native.wait cimport plain_timeout, timeout_ns
 from unixipc._native.wait import Interrupt, check_signals, is_main_thread, monotonic_ns, sleep_on_descriptors
 
-ready_now, wake_thread = _sleeps.ready_now, _sleeps.wake_thread
+ready_now, wake_thread, checked_ns = _sleeps.ready_now, _sleeps.wake_thread, _sleeps.checked_ns
 READABLE, WRITABLE = 1, 4  # POLLIN, POLLOUT
 FIRST_BEAT_NS = 10_000_000
 
 cdef int64_t BEAT_NS = FIRST_BEAT_NS
-cdef int64_t LONGEST_NS = 3_000_000_000 * 1_000_000_000  # ninety years: infinity, for all we know
 
 
 @cython.auto_pickle(False)
@@ -49,9 +49,9 @@ cdef class Deadline:
     cdef readonly bint beats
 
     def __init__(self, timeout):
-        self.timeout = timeout
+        self.timeout = plain_timeout(timeout)
         self.began_ns = monotonic_ns()
-        self.at_ns = -1 if timeout is None else self.began_ns + checked_ns(timeout)
+        self.at_ns = -1 if timeout is None else self.began_ns + timeout_ns(self.timeout)
         self.beats = is_main_thread()
 
     cpdef int64_t next_look_ns(self) except? -2:
@@ -71,13 +71,6 @@ cdef class Deadline:
         """Raise TimeoutError once the time is up."""
         if 0 <= self.at_ns <= <int64_t>monotonic_ns():
             raise timed_out(name, doing, self.timeout)
-
-
-def checked_ns(timeout):
-    """`timeout` seconds as nanoseconds; infinity is ninety years, a negative or missing number is an error."""
-    if not timeout >= 0:  # negative, or not a number
-        raise ValueError(f"timeout must be None or at least 0 seconds, not {timeout}")
-    return LONGEST_NS if timeout >= 3e9 else int(timeout * 1e9)
 
 
 def timed_out(name, doing, timeout):

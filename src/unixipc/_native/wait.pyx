@@ -1,11 +1,13 @@
-# cython: language_level=3
+# cython: language_level=3, binding=False, embedsignature=True, embedsignature.format=clinic
 """The three sleeps: on descriptors (ppoll), on a word (futex), and the alarm that ends a sleep in the kernel."""
 
 cimport cython
 from cpython.buffer cimport Py_buffer, PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.exc cimport PyErr_CheckSignals
+from cpython.float cimport PyFloat_AsDouble
 from libc.errno cimport EAGAIN, EINTR, EINVAL, ETIMEDOUT, errno
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
+from libc.math cimport INFINITY
 from libc.stdlib cimport free, malloc
 
 from unixipc._native.descriptor cimport Descriptor, refused
@@ -61,6 +63,37 @@ cdef extern from "futex.h" nogil:
 cdef extern from "atomics.h" nogil:
     uint32_t uipc_load_acquire(const uint32_t *)
     void uipc_store_release(uint32_t *, uint32_t)
+
+
+cdef int64_t LONGEST_NS = 3_000_000_000 * 1_000_000_000  # ninety years: infinity, for all we know
+
+
+cdef int64_t timeout_ns(object timeout) except -2:
+    """`timeout` seconds in nanoseconds, -1 for None. ValueError if it is negative or not a number."""
+    if timeout is None:
+        return -1
+    cdef double seconds = as_double(timeout)
+    if not seconds >= 0:
+        raise ValueError(f"timeout must be None or at least 0 seconds, not {timeout}")
+    return LONGEST_NS if seconds >= 3e9 else <int64_t>(seconds * 1e9)
+
+
+cdef double as_double(object number) except? -1:
+    try:
+        return PyFloat_AsDouble(number)
+    except OverflowError:
+        return INFINITY if number > 0 else -INFINITY
+
+
+cdef object plain_timeout(object timeout):
+    """The same number, checked, and without code of its own: comparing it runs no Python."""
+    timeout_ns(timeout)
+    return timeout if timeout is None or type(timeout) in (int, float) else as_double(timeout)
+
+
+def checked_ns(timeout not None):
+    """`timeout` seconds as nanoseconds; infinity is ninety years, a negative or missing number is an error."""
+    return timeout_ns(timeout)
 
 
 cdef int wake_signal() except -1:
