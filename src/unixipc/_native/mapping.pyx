@@ -69,6 +69,7 @@ cdef size_t PAGE = PAGE_SIZE
 
 
 @cython.auto_pickle(False)
+@cython.no_gc_clear
 cdef class Mapped:
     """Mapped memory: a buffer. It cannot be unmapped while somebody uses its memory.
 

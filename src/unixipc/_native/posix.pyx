@@ -489,6 +489,7 @@ def mount_queues():
 # semaphores -----------------------------------------------------------------------------------------------------------
 
 @cython.auto_pickle(False)
+@cython.no_gc_clear
 cdef class SemaphoreCalls:
     """A semaphore's tries and waits. It is a word in shared memory: without contention no system call is made."""
 

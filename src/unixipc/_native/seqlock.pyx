@@ -28,6 +28,7 @@ SEQUENCE_OFFSET = 8
 
 
 @cython.auto_pickle(False)
+@cython.no_gc_clear
 cdef class SeqLock:
     """The lock at the start of a buffer, and the body behind it. Holds the buffer until it is closed."""
 

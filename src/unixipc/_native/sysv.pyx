@@ -151,6 +151,7 @@ cdef object refused(int code, str call, Handle handle):
 
 
 @cython.auto_pickle(False)
+@cython.no_gc_clear
 cdef class Handle:
     """A System V object by its id, as this process uses it. Closing it changes nothing in the kernel.
 
@@ -655,6 +656,7 @@ def know_key(Handle handle, int key):
 
 # semaphore sets -------------------------------------------------------------------------------------------------------
 
+@cython.no_gc_clear
 cdef class Operations:
     """The operations of one semop(2), checked and packed; `waiting` has the IPC_NOWAIT flags the caller asked for."""
 
@@ -1049,6 +1051,7 @@ cdef object wrong_step(str what, long n):
 
 # shared memory --------------------------------------------------------------------------------------------------------
 
+@cython.no_gc_clear
 cdef class MemoryCalls(Handle):
     """A shared memory segment in the kernel; what a process sees of it is a `Segment`.
 
@@ -1194,7 +1197,7 @@ def get_memory(cls, int key, size_t size, int flags, bint temporary=False):
 
 
 @cython.auto_pickle(False)
-@cython.no_gc
+@cython.no_gc_clear
 @cython.freelist(8)
 cdef class Segment:
     """An attached segment: a buffer of `size_bytes`, as long as was asked for. Made by `SharedMemory.attach`.

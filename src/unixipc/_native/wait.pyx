@@ -183,6 +183,7 @@ def ready_now(Descriptor descriptor, short events):
 
 
 @cython.auto_pickle(False)
+@cython.no_gc_clear
 cdef class Word:
     """A 32-bit word in memory that processes share: load it, sleep while it keeps its value, wake who sleeps on it.
 
