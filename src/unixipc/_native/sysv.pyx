@@ -666,7 +666,7 @@ def get_queue(cls, int key, int flags, bint temporary=False):
     return queue
 
 
-def adopt(Handle handle, int number):
+def adopt(Handle handle not None, int number):
     """Make a new handle stand for an id; its key becomes known if we may read it."""
     if handle.open:
         raise RuntimeError(f"{handle!r} is open already")
@@ -675,7 +675,7 @@ def adopt(Handle handle, int number):
     handle.fill(number, 0, False)
 
 
-def know_key(Handle handle, int key):
+def know_key(Handle handle not None, int key):
     """The key of an adopted id."""
     handle.key_number = key
 
@@ -754,7 +754,7 @@ cdef class SetCalls(Handle):
     cdef int count    # semaphores in the set; 0: not known yet
 
     cdef int remove_id(self) noexcept nogil:
-        if self.is_gone():  # the id may be another set's by now
+        if self.is_another():
             return EIDRM
         return 0 if semctl(self.id, 0, IPC_RMID) == 0 else errno
 
@@ -764,7 +764,17 @@ cdef class SetCalls(Handle):
         where.buf = &now
         if semctl(self.id, 0, IPC_STAT, where) < 0:
             return errno == EINVAL or errno == EIDRM
-        return self.count and self.count != <int>now.sem_nsems
+        return self.differs(&now)
+
+    cdef bint differs(self, semid_ds *now) noexcept nogil:
+        return self.count != 0 and self.count != <int>now.sem_nsems
+
+    cdef bint is_another(self) noexcept nogil:
+        """Whether the id is another set's by now, as far as that can be told."""
+        cdef semid_ds now
+        cdef uipc_semun where
+        where.buf = &now
+        return semctl(self.id, 0, IPC_STAT, where) == 0 and self.differs(&now)
 
     cdef inline int change_one(self, unsigned short index, int by, bint undo) except -1:
         """Try one operation now: 0, or EAGAIN."""
@@ -845,7 +855,7 @@ cdef class SetCalls(Handle):
         if self.operate(packed, True):
             waiting_module().in_kernel(self.op_in_kernel, packed, timeout=timeout, name=self.name, on=self)
 
-    def op_in_kernel(self, Operations packed):
+    def op_in_kernel(self, Operations packed not None):
         """One sleeping semop; True."""
         return self.operate(packed, False) == 0
 
@@ -948,7 +958,7 @@ cdef class SetCalls(Handle):
         if semctl(number, 0, IPC_STAT, argument) < 0 and (
                 errno != EACCES or not unread or semctl(slot_of(number), 0, SEM_STAT_ANY, argument) != number):
             raise refused(errno, "semctl(IPC_STAT)", self)
-        if self.count and self.count != <int>now.sem_nsems:
+        if self.differs(now):
             raise refused(EIDRM, "semctl(IPC_STAT)", self)
         self.count = now.sem_nsems
         return 0
@@ -959,7 +969,7 @@ cdef class SetCalls(Handle):
         cdef uipc_semun argument
         argument.buf = &now
         self.control(0, IPC_STAT, argument, "semctl(IPC_STAT)")
-        if self.count and self.count != <int>now.sem_nsems:
+        if self.differs(&now):
             raise refused(EIDRM, "semctl(IPC_STAT)", self)
         return set_fields(self.id, &now)
 
@@ -1109,7 +1119,7 @@ cdef class MemoryCalls(Handle):
         cdef shmid_ds now
         if shmctl(self.number(), IPC_STAT, &now) < 0:
             raise refused(errno, "shmctl(IPC_STAT)", self)
-        if self.length >= 0 and self.length != <Py_ssize_t>now.shm_segsz:
+        if self.differs(&now):
             raise refused(EIDRM, "shmctl(IPC_STAT)", self)
         self.length = now.shm_segsz
         return self.length
@@ -1137,7 +1147,7 @@ cdef class MemoryCalls(Handle):
         self.let_go()
 
     cdef int remove_id(self) noexcept nogil:
-        if self.is_gone():  # the id may be another segment's by now
+        if self.is_another():
             return EIDRM
         return 0 if shmctl(self.id, IPC_RMID, NULL) == 0 else errno
 
@@ -1145,7 +1155,15 @@ cdef class MemoryCalls(Handle):
         cdef shmid_ds now
         if shmctl(self.id, IPC_STAT, &now) < 0:
             return errno == EINVAL or errno == EIDRM
+        return self.differs(&now)
+
+    cdef bint differs(self, shmid_ds *now) noexcept nogil:
         return self.length >= 0 and self.length != <Py_ssize_t>now.shm_segsz
+
+    cdef bint is_another(self) noexcept nogil:
+        """Whether the id is another segment's by now, as far as that can be told."""
+        cdef shmid_ds now
+        return shmctl(self.id, IPC_STAT, &now) == 0 and self.differs(&now)
 
     def attach(self, bint readonly=False, at=None, *, bint round_down=False, bint execute=False, Segment replace=None):
         """Make its bytes appear in this process, where the kernel likes or at address `at`. -- shmat(2)
@@ -1205,7 +1223,7 @@ cdef class MemoryCalls(Handle):
         cdef int number = self.number()
         if shmctl(number, IPC_STAT, &now) < 0:
             raise refused(errno, "shmctl(IPC_STAT)", self)
-        if self.length >= 0 and self.length != <Py_ssize_t>now.shm_segsz:
+        if self.differs(&now):
             raise refused(EIDRM, "shmctl(IPC_STAT)", self)
         return memory_fields(number, &now)
 
