@@ -1,4 +1,4 @@
-# cython: language_level=3, embedsignature=True, embedsignature.format=python
+# cython: language_level=3, binding=False, embedsignature=True, embedsignature.format=python
 """The only blocking loop: try, then sleep until it is worth trying again.
 
 A mechanism offers a *try* that never waits: it returns the result, or None for "not now". `wait` repeats it, and

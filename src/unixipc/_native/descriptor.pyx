@@ -2,6 +2,7 @@
 # cython: binding=False, embedsignature=True, embedsignature.format=clinic
 """An owned descriptor, and ends of byte streams that read and write what can be had now."""
 
+cimport cython
 from cpython.buffer cimport Py_buffer, PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.ref cimport Py_DECREF, PyObject
@@ -87,6 +88,7 @@ cdef object outcome(int code, str call, object name):
     return InterruptedError(code, "interrupted") if code == EINTR else failure(code, call, name)
 
 
+@cython.no_gc_clear
 cdef class Descriptor:
     """One open file descriptor that this object owns: close-on-exec from birth, -1 after close.
 

@@ -69,6 +69,7 @@ cdef size_t PAGE = PAGE_SIZE
 
 
 @cython.auto_pickle(False)
+@cython.no_gc_clear
 cdef class Mapped:
     """Mapped memory: a buffer. It cannot be unmapped while somebody uses its memory.
 
@@ -153,7 +154,7 @@ cdef class Mapped:
         cdef char *start = self.here()
         cdef Py_ssize_t size = self.length - offset if length is None else length
         if offset < 0 or size < 0 or offset > self.length - size:
-            raise ValueError(f"bytes {offset}..{offset + size} are not within {self.length}")
+            raise ValueError(f"bytes {offset}..{<object>offset + size} are not within {self.length}")
         cdef uintptr_t begin = <uintptr_t>start + offset, end = begin + size, mask = self.page_size - 1
         if inside and offset + size == self.length and self.guard == NULL:
             end = <uintptr_t>self.base + self.whole  # nobody has bytes behind ours

@@ -489,6 +489,7 @@ def mount_queues():
 # semaphores -----------------------------------------------------------------------------------------------------------
 
 @cython.auto_pickle(False)
+@cython.no_gc_clear
 cdef class SemaphoreCalls:
     """A semaphore's tries and waits. It is a word in shared memory: without contention no system call is made."""
 
@@ -768,7 +769,7 @@ cdef object opened_memory(cls, name, int flags, unsigned int mode):
     return made
 
 
-def give_name(Descriptor memory, path, name):
+def give_name(Descriptor memory not None, path, name):
     """Give an object that has no name its first, as a whole: FileExistsError if the name is in use. -- linkat(2)"""
     cdef bytes raw = os.fsencode(path), here = b"/proc/self/fd/%d" % memory.number()
     if linkat(AT_FDCWD, here, AT_FDCWD, raw, AT_SYMLINK_FOLLOW) < 0:

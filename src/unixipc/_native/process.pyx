@@ -1,6 +1,7 @@
 # cython: language_level=3, binding=False, embedsignature=True, embedsignature.format=clinic
 """Children and other processes: spawn, waitid(2) with usage, pidfds, prctl(2)."""
 
+cimport cython
 from cpython.object cimport PyObject
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.errno cimport EAGAIN, EINTR, ESRCH, errno
@@ -198,6 +199,7 @@ def use_status_class(status_of, success):
     _status_of, _success = status_of, success
 
 
+@cython.no_gc_clear
 cdef class ChildHandle(ProcessHandle):
     """The compiled part of `unixipc.process.Child`: the ways that every child goes.
 

@@ -155,6 +155,7 @@ cdef void give_back_what_is_left() noexcept:
 
 
 @cython.auto_pickle(False)
+@cython.no_gc_clear
 cdef class RobustCalls:
     """What all have: their memory, the holds of this process, closing."""
 
@@ -756,20 +757,26 @@ cdef str holders_note(list pids, str what):
     return f"processes {', '.join([str(pid) for pid in sorted(set(pids))])} {what}"
 
 
+@cython.auto_pickle(False)
 @cython.final
-@cython.no_gc
+@cython.freelist(8)
 cdef class Hold:
     """A permit for the time of a ``with``."""
 
     cdef SemaphoreCalls semaphore
     cdef object timeout
 
+    cdef SemaphoreCalls whose(self):
+        if self.semaphore is None:
+            raise RuntimeError("hold() of a semaphore makes these")
+        return self.semaphore
+
     def __enter__(self):
-        self.semaphore.acquire(self.timeout)
+        self.whose().acquire(self.timeout)
         return self.semaphore
 
     def __exit__(self, kind, error, where):
-        if error is None or self.semaphore.lock != NULL:
+        if self.whose().lock != NULL or error is None:
             self.semaphore.release()
 
 

@@ -1,4 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False
+# cython: binding=False, embedsignature=True, embedsignature.format=clinic
 """A sequence lock in a shared buffer; the protocol is in seqlock.h."""
 
 cimport cython
@@ -28,6 +29,7 @@ SEQUENCE_OFFSET = 8
 
 
 @cython.auto_pickle(False)
+@cython.no_gc_clear
 cdef class SeqLock:
     """The lock at the start of a buffer, and the body behind it. Holds the buffer until it is closed."""
 
@@ -87,7 +89,7 @@ cdef class SeqLock:
 
     cdef int check_range(self, Py_ssize_t offset, Py_ssize_t n) except -1:
         if offset < 0 or n < 0 or offset > self.body_bytes - n:
-            raise ValueError(f"bytes {offset}..{offset + n} are not within the body's {self.body_bytes}")
+            raise ValueError(f"bytes {offset}..{<object>offset + n} are not within the body's {self.body_bytes}")
         return 0
 
     def begin(self):

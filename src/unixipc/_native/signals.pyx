@@ -421,6 +421,7 @@ def send_value(int pid, int number, int value):
         raise failure(errno, "sigqueue(3)", f"process {pid}", QUEUE_FULL if errno == EAGAIN else None)
 
 
+@cython.no_gc_clear
 cdef class SignalDescriptor(Descriptor):
     """A descriptor that signals are read from. -- signalfd(2)"""
 
@@ -540,6 +541,7 @@ def open_signals(cls, signals, str name):
 
 
 @cython.auto_pickle(False)
+@cython.no_gc_clear
 cdef class Counting:
     """A signal that is counted in the C handler, as long as this object is open."""
 
@@ -585,6 +587,7 @@ cdef class Counting:
 
 
 @cython.auto_pickle(False)
+@cython.no_gc_clear
 cdef class Announcing:
     """For ``with``: this open file sends a signal when it gets ready. -- fcntl(2)"""
 

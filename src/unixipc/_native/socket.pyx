@@ -1,4 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False
+# cython: binding=False, embedsignature=True, embedsignature.format=clinic
 """Unix sockets: the calls, messages with descriptors and credentials, and what the kernel knows of the peer."""
 
 cimport cython

@@ -15,7 +15,7 @@ from cpython.buffer cimport PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.long cimport PyLong_AsLong, PyLong_CheckExact
 from cpython.number cimport PyNumber_Index
-from libc.errno cimport E2BIG, EACCES, EAGAIN, EFBIG, EIDRM, EINTR, EINVAL, ENOMEM, ENOMSG, ERANGE, errno
+from libc.errno cimport E2BIG, EACCES, EAGAIN, EFAULT, EFBIG, EIDRM, EINTR, EINVAL, ENOMEM, ENOMSG, ERANGE, errno
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
@@ -28,6 +28,7 @@ cdef extern from *:
     """
     #include "uipc.h"
     #include <sched.h>
+    #include <sys/mman.h>
     #include <sys/ipc.h>
     #include <sys/msg.h>
     #include <sys/sem.h>
@@ -51,6 +52,29 @@ cdef extern from *:
     #endif
 
     #define UIPC_QUICK 16384 /* beyond it a copy takes longer than giving the interpreter away and back */
+
+    /* Room for `n` values and one more. The kernel copies as many as the set has, not as many as we have asked about a
+     * moment ago: behind the room is a page that nobody may touch, so that it gets EFAULT there. */
+    static unsigned short *uipc_room_for_values(size_t n)
+    {
+        static unsigned short *room; /* one for all: the calls keep the interpreter's lock */
+        static size_t bytes;
+        size_t page = (size_t)sysconf(_SC_PAGESIZE), wanted = ((n + 1) * sizeof *room + page - 1) / page * page;
+        if (room == NULL || wanted > bytes) {
+            void *new = mmap(NULL, wanted + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+            if (new == MAP_FAILED)
+                return NULL;
+            if (mprotect((char *)new + wanted, page, PROT_NONE) < 0) {
+                munmap(new, wanted + page);
+                return NULL;
+            }
+            if (room)
+                munmap(room, bytes + page);
+            room = new;
+            bytes = wanted;
+        }
+        return room;
+    }
 
     union uipc_semun { int val; struct semid_ds *buf; unsigned short *array; struct seminfo *info; };
     struct uipc_message { long type; char body[UIPC_QUICK + 1]; };
@@ -96,6 +120,7 @@ cdef extern from *:
     struct uipc_message:
         long type
         char *body
+    unsigned short *uipc_room_for_values(size_t) nogil
     int msgget(int, int) nogil
     int msgsnd(int, const void *, size_t, int) nogil
     ssize_t msgrcv(int, void *, size_t, long, int) nogil
@@ -123,6 +148,7 @@ cdef enum:
     MOST_ON_STACK = 32    # operations of one semop
     QUICK_PAGES = 1 << 20  # bytes whose pages are let go in less time than giving the interpreter away and back takes
     MOST_VALUE = 32767    # SEMVMX
+    REFUSED_VALUE = 65535  # behind our values: a set that is larger than ours is refused (ERANGE), and nothing is set
     LONGEST_NAMED = 65535
 
 cdef inline long whole(number) except? -1:
@@ -146,11 +172,12 @@ cdef object refused(int code, str call, Handle handle):
         _refusal = module
     if handle.id >= 0 and not handle.open:  # closed under the call: that comes first
         return handle.closed_error()
-    gone = code == EIDRM or (code == EINVAL and handle.open and handle.is_gone())
+    gone = code == EIDRM or (code in (EINVAL, EFAULT, EFBIG, ERANGE) and handle.open and handle.is_gone())
     return _refusal.refusal(code, call, handle.name, gone)
 
 
 @cython.auto_pickle(False)
+@cython.no_gc_clear
 cdef class Handle:
     """A System V object by its id, as this process uses it. Closing it changes nothing in the kernel.
 
@@ -184,7 +211,7 @@ cdef class Handle:
     cdef int remove_id(self) noexcept nogil:
         return EINVAL
 
-    cdef bint is_gone(self) noexcept:
+    cdef bint is_gone(self) noexcept nogil:
         return False
 
     @property
@@ -327,7 +354,7 @@ cdef class QueueCalls(Handle):
     cdef int remove_id(self) noexcept nogil:
         return 0 if msgctl(self.id, IPC_RMID, NULL) == 0 else errno
 
-    cdef bint is_gone(self) noexcept:
+    cdef bint is_gone(self) noexcept nogil:
         cdef msqid_ds now
         return msgctl(self.id, IPC_STAT, &now) < 0 and (errno == EINVAL or errno == EIDRM)
 
@@ -639,7 +666,7 @@ def get_queue(cls, int key, int flags, bint temporary=False):
     return queue
 
 
-def adopt(Handle handle, int number):
+def adopt(Handle handle not None, int number):
     """Make a new handle stand for an id; its key becomes known if we may read it."""
     if handle.open:
         raise RuntimeError(f"{handle!r} is open already")
@@ -648,13 +675,14 @@ def adopt(Handle handle, int number):
     handle.fill(number, 0, False)
 
 
-def know_key(Handle handle, int key):
+def know_key(Handle handle not None, int key):
     """The key of an adopted id."""
     handle.key_number = key
 
 
 # semaphore sets -------------------------------------------------------------------------------------------------------
 
+@cython.no_gc_clear
 cdef class Operations:
     """The operations of one semop(2), checked and packed; `waiting` has the IPC_NOWAIT flags the caller asked for."""
 
@@ -662,16 +690,18 @@ cdef class Operations:
     cdef sembuf *each
     cdef Py_ssize_t count
 
-    def __cinit__(self, ops, bint undo, Py_ssize_t copies=1):
+    def __cinit__(self, ops, bint undo, bint twice=False):
+        """`twice`: there is room behind them for `append_inverse`."""
+        cdef tuple given = tuple(ops)  # what it says of its length may be untrue, or change
         cdef Py_ssize_t i
-        self.count = len(ops)
         self.each = self.few
-        if self.count * copies > MOST_ON_STACK:
-            self.each = <sembuf *>malloc(self.count * copies * sizeof(sembuf))
+        if len(given) * (1 + twice) > MOST_ON_STACK:
+            self.each = <sembuf *>malloc(len(given) * (1 + twice) * sizeof(sembuf))
             if self.each == NULL:
                 raise MemoryError()
-        for i in range(self.count):
-            self.pack(&self.each[i], ops[i], undo)
+        for i in range(len(given)):
+            self.pack(&self.each[i], given[i], undo)
+        self.count = len(given)
 
     def __dealloc__(self):
         if self.each != self.few:
@@ -724,13 +754,27 @@ cdef class SetCalls(Handle):
     cdef int count    # semaphores in the set; 0: not known yet
 
     cdef int remove_id(self) noexcept nogil:
+        if self.is_another():
+            return EIDRM
         return 0 if semctl(self.id, 0, IPC_RMID) == 0 else errno
 
-    cdef bint is_gone(self) noexcept:
+    cdef bint is_gone(self) noexcept nogil:
         cdef semid_ds now
         cdef uipc_semun where
         where.buf = &now
-        return semctl(self.id, 0, IPC_STAT, where) < 0 and (errno == EINVAL or errno == EIDRM)
+        if semctl(self.id, 0, IPC_STAT, where) < 0:
+            return errno == EINVAL or errno == EIDRM
+        return self.differs(&now)
+
+    cdef bint differs(self, semid_ds *now) noexcept nogil:
+        return self.count != 0 and self.count != <int>now.sem_nsems
+
+    cdef bint is_another(self) noexcept nogil:
+        """Whether the id is another set's by now, as far as that can be told."""
+        cdef semid_ds now
+        cdef uipc_semun where
+        where.buf = &now
+        return semctl(self.id, 0, IPC_STAT, where) == 0 and self.differs(&now)
 
     cdef inline int change_one(self, unsigned short index, int by, bint undo) except -1:
         """Try one operation now: 0, or EAGAIN."""
@@ -811,7 +855,7 @@ cdef class SetCalls(Handle):
         if self.operate(packed, True):
             waiting_module().in_kernel(self.op_in_kernel, packed, timeout=timeout, name=self.name, on=self)
 
-    def op_in_kernel(self, Operations packed):
+    def op_in_kernel(self, Operations packed not None):
         """One sleeping semop; True."""
         return self.operate(packed, False) == 0
 
@@ -820,7 +864,7 @@ cdef class SetCalls(Handle):
 
         They are done and taken back in one atomic step.
         """
-        cdef Operations packed = Operations(ops, False, 2)
+        cdef Operations packed = Operations(ops, False, True)
         packed.append_inverse()
         return waiting_module().in_kernel(self.op_in_kernel, packed, timeout=timeout, name=self.name, on=self)
 
@@ -879,44 +923,45 @@ cdef class SetCalls(Handle):
         """Every value at one moment. -- semctl(2), GETALL"""
         cdef int n = self.size(), i
         cdef uipc_semun argument
-        cdef unsigned short *values = <unsigned short *>malloc(n * sizeof(unsigned short) + 1)
-        if values == NULL:
-            raise MemoryError()
-        try:
-            argument.array = values
-            self.control(0, GETALL, argument, "semctl(GETALL)")
-            return tuple([values[i] for i in range(n)])
-        finally:
-            free(values)
+        argument.array = room_for(n)
+        self.control(0, GETALL, argument, "semctl(GETALL)")
+        values = tuple([argument.array[i] for i in range(n)])
+        self.size()  # else they would be those of a set that has come in its place meanwhile
+        return values
 
     def set_all(self, values):
         """Reset every value at once; every undo is forgotten. -- semctl(2), SETALL"""
+        cdef list wanted = [checked_value(value) for value in values]
         cdef int n = self.size(), i
         cdef uipc_semun argument
-        wanted = [checked_value(value) for value in values]
         if len(wanted) != n:
             raise ValueError(f"the set has {n} semaphores, {len(wanted)} values were given")
-        cdef unsigned short *array = <unsigned short *>malloc(n * sizeof(unsigned short) + 1)
-        if array == NULL:
-            raise MemoryError()
-        try:
-            for i in range(n):
-                array[i] = wanted[i]
-            argument.array = array
-            self.control(0, SETALL, argument, "semctl(SETALL)")
-        finally:
-            free(array)
+        argument.array = room_for(n)
+        for i in range(n):
+            argument.array[i] = wanted[i]
+        argument.array[n] = REFUSED_VALUE
+        self.control(0, SETALL, argument, "semctl(SETALL)")
 
     cpdef int size(self) except -1:
-        """How many semaphores the set has; that never changes. -- semctl(2), IPC_STAT"""
+        """How many semaphores the set has. That never changes: with another number it is another set. -- semctl(2)"""
         cdef semid_ds now
-        cdef uipc_semun argument
-        self.number()
-        if not self.count:
-            argument.buf = &now
-            self.control(0, IPC_STAT, argument, "semctl(IPC_STAT)")
-            self.count = now.sem_nsems
+        self.ask(&now, self.count > 0)
         return self.count
+
+    cdef int ask(self, semid_ds *now, bint unread) except -1:
+        """IPC_STAT, `unread`: also without read permission. The kernel gives the id of a removed set again: what has
+        another size than ours had is not ours.
+        """
+        cdef uipc_semun argument
+        cdef int number = self.number()
+        argument.buf = now
+        if semctl(number, 0, IPC_STAT, argument) < 0 and (
+                errno != EACCES or not unread or semctl(slot_of(number), 0, SEM_STAT_ANY, argument) != number):
+            raise refused(errno, "semctl(IPC_STAT)", self)
+        if self.differs(now):
+            raise refused(EIDRM, "semctl(IPC_STAT)", self)
+        self.count = now.sem_nsems
+        return 0
 
     def status(self):
         """What IPC_STAT gives, as a tuple."""
@@ -924,17 +969,16 @@ cdef class SetCalls(Handle):
         cdef uipc_semun argument
         argument.buf = &now
         self.control(0, IPC_STAT, argument, "semctl(IPC_STAT)")
+        if self.differs(&now):
+            raise refused(EIDRM, "semctl(IPC_STAT)", self)
         return set_fields(self.id, &now)
 
     def change(self, long uid=-1, long gid=-1, int mode=-1):
         """Change the fields that are not -1. -- semctl(2), IPC_SET"""
         cdef semid_ds now
         cdef uipc_semun argument
-        cdef int number = self.number()
+        self.ask(&now, True)
         argument.buf = &now
-        if semctl(number, 0, IPC_STAT, argument) < 0 and (
-                errno != EACCES or semctl(slot_of(number), 0, SEM_STAT_ANY, argument) != number):
-            raise refused(errno, "semctl(IPC_STAT)", self)
         change_permissions(&now.sem_perm, uid, gid, mode)
         self.control(0, IPC_SET, argument, "semctl(IPC_SET)")
 
@@ -945,6 +989,13 @@ cdef class SetCalls(Handle):
         self.maker = 0
         if code:
             raise refused(code, "semctl(IPC_RMID)", self)
+
+
+cdef unsigned short *room_for(int n) except NULL:
+    cdef unsigned short *room = uipc_room_for_values(n)
+    if room == NULL:
+        raise MemoryError()
+    return room
 
 
 cdef int checked_value(value) except -1:
@@ -1049,6 +1100,7 @@ cdef object wrong_step(str what, long n):
 
 # shared memory --------------------------------------------------------------------------------------------------------
 
+@cython.no_gc_clear
 cdef class MemoryCalls(Handle):
     """A shared memory segment in the kernel; what a process sees of it is a `Segment`.
 
@@ -1063,11 +1115,13 @@ cdef class MemoryCalls(Handle):
         self.length = -1
 
     cdef Py_ssize_t size(self) except -1:
+        """The kernel gives the id of a removed segment again: what has another size than ours had is not ours."""
         cdef shmid_ds now
-        if self.length < 0:
-            if shmctl(self.number(), IPC_STAT, &now) < 0:
-                raise refused(errno, "shmctl(IPC_STAT)", self)
-            self.length = now.shm_segsz
+        if shmctl(self.number(), IPC_STAT, &now) < 0:
+            raise refused(errno, "shmctl(IPC_STAT)", self)
+        if self.differs(&now):
+            raise refused(EIDRM, "shmctl(IPC_STAT)", self)
+        self.length = now.shm_segsz
         return self.length
 
     cdef int hold(self) noexcept:
@@ -1093,11 +1147,23 @@ cdef class MemoryCalls(Handle):
         self.let_go()
 
     cdef int remove_id(self) noexcept nogil:
+        if self.is_another():
+            return EIDRM
         return 0 if shmctl(self.id, IPC_RMID, NULL) == 0 else errno
 
-    cdef bint is_gone(self) noexcept:
+    cdef bint is_gone(self) noexcept nogil:
         cdef shmid_ds now
-        return shmctl(self.id, IPC_STAT, &now) < 0 and (errno == EINVAL or errno == EIDRM)
+        if shmctl(self.id, IPC_STAT, &now) < 0:
+            return errno == EINVAL or errno == EIDRM
+        return self.differs(&now)
+
+    cdef bint differs(self, shmid_ds *now) noexcept nogil:
+        return self.length >= 0 and self.length != <Py_ssize_t>now.shm_segsz
+
+    cdef bint is_another(self) noexcept nogil:
+        """Whether the id is another segment's by now, as far as that can be told."""
+        cdef shmid_ds now
+        return shmctl(self.id, IPC_STAT, &now) == 0 and self.differs(&now)
 
     def attach(self, bint readonly=False, at=None, *, bint round_down=False, bint execute=False, Segment replace=None):
         """Make its bytes appear in this process, where the kernel likes or at address `at`. -- shmat(2)
@@ -1118,22 +1184,27 @@ cdef class MemoryCalls(Handle):
             if replace is not None or at <= 0:
                 raise ValueError("an address is a positive number, and goes without `replace`")
             where = at
-        if replace is not None:
-            replace.forget_buffer()
-            where = replace.give_way(self.size())
-            flags |= SHM_REMAP
-        return self.map_at(<void *>where, flags, replace)
+        if replace is None:
+            return self.map_at(<void *>where, flags)
+        return self.map_over(replace, flags | SHM_REMAP)
 
-    cdef Segment map_at(self, void *at, int flags, Segment replaced):
+    cdef Segment map_at(self, void *at, int flags):
         """The kernel only notes where it is: that is shorter than giving the interpreter away and back."""
         cdef Segment made = Segment.__new__(Segment)
-        cdef Py_ssize_t length = self.size()
         cdef void *where = shmat(self.number(), at, flags)
         if <Py_ssize_t>where == -1:
             raise refused(errno, "shmat(2)", self)
-        if replaced is not None:
-            replaced.where = NULL
-        made.where, made.size_bytes, made.readonly, made.source = where, length, flags & SHM_RDONLY != 0, self
+        made.where, made.readonly, made.source = where, flags & SHM_RDONLY != 0, self
+        made.size_bytes = self.size()  # asked now: what is attached keeps its id. If it is not ours, `made` lets it go
+        return made
+
+    cdef Segment map_over(self, Segment replaced, int flags):
+        """In the place of another one. Ours is held meanwhile: a longer one would cover what lies behind that."""
+        cdef Segment pin = self.map_at(NULL, SHM_RDONLY)
+        replaced.forget_buffer()
+        cdef Segment made = self.map_at(<void *>replaced.give_way(pin.size_bytes), flags)
+        replaced.where = NULL
+        pin.detach()
         return made
 
     def lock(self):
@@ -1152,6 +1223,8 @@ cdef class MemoryCalls(Handle):
         cdef int number = self.number()
         if shmctl(number, IPC_STAT, &now) < 0:
             raise refused(errno, "shmctl(IPC_STAT)", self)
+        if self.differs(&now):
+            raise refused(EIDRM, "shmctl(IPC_STAT)", self)
         return memory_fields(number, &now)
 
     def change(self, long uid=-1, long gid=-1, int mode=-1):
@@ -1187,6 +1260,7 @@ def get_memory(cls, int key, size_t size, int flags, bint temporary=False):
     if number < 0:
         raise refused(errno, "shmget(2)", made)
     made.fill(number, key, False)
+    made.length = <Py_ssize_t>size if flags & IPC_EXCL or not key else -1
     cdef int code = made.hold() if temporary else 0
     if code:
         raise refused(code, "shmat(2)", made)
@@ -1194,7 +1268,7 @@ def get_memory(cls, int key, size_t size, int flags, bint temporary=False):
 
 
 @cython.auto_pickle(False)
-@cython.no_gc
+@cython.no_gc_clear
 @cython.freelist(8)
 cdef class Segment:
     """An attached segment: a buffer of `size_bytes`, as long as was asked for. Made by `SharedMemory.attach`.

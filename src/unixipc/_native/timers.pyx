@@ -118,6 +118,7 @@ def open_timer(cls, str clock, str name):
 
 
 @cython.auto_pickle(False)
+@cython.no_gc_clear
 cdef class PosixTimer:
     """A timer of this process that sends it a signal. -- timer_create(2)"""
 

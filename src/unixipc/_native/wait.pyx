@@ -147,10 +147,10 @@ def sleep_on_descriptors(tuple watched, int64_t until_ns):
     sigdelset(&asleep, number)
     try:
         for i in range(n):
-            each = watched[i][0]
+            each = <Descriptor?>watched[i][0]
             fds[i].fd, fds[i].events, fds[i].revents = each.number(), watched[i][1], 0
         for i in range(n):
-            each = watched[i][0]
+            each = <Descriptor?>watched[i][0]
             each.add_sleeper(me)
         try:
             with nogil:
@@ -172,7 +172,7 @@ def sleep_on_descriptors(tuple watched, int64_t until_ns):
     return ready
 
 
-def ready_now(Descriptor descriptor, short events):
+def ready_now(Descriptor descriptor not None, short events):
     """Which of `events` (and POLLHUP, POLLERR) hold now. -- poll(2)"""
     cdef pollfd one
     cdef timespec zero = as_timespec(0)
@@ -183,6 +183,7 @@ def ready_now(Descriptor descriptor, short events):
 
 
 @cython.auto_pickle(False)
+@cython.no_gc_clear
 cdef class Word:
     """A 32-bit word in memory that processes share: load it, sleep while it keeps its value, wake who sleeps on it.
 
@@ -200,7 +201,7 @@ cdef class Word:
         self.readonly = readonly
         PyObject_GetBuffer(memory, &self.view, PyBUF_SIMPLE if readonly else PyBUF_WRITABLE)
         self.held = True
-        if offset_bytes < 0 or offset_bytes + 4 > self.view.len:
+        if offset_bytes < 0 or self.view.len < 4 or offset_bytes > self.view.len - 4:
             raise ValueError(f"a word at offset {offset_bytes} does not fit into {self.view.len} bytes")
         self.word = <uint32_t *>(<char *>self.view.buf + offset_bytes)
         if <uintptr_t>self.word % 4:

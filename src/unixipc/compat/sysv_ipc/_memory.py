@@ -36,6 +36,7 @@ ATTACHING = Refusals(
         EACCES: (PermissionsError, "its mode does not allow to attach"),
         ENOMEM: (MemoryError, "this process has no room for"),
         EINVAL: (ValueError, "no such id, or not an address or flags to attach it with:"),
+        EIDRM: (ExistentialError, "the segment was removed:"),
     }
 )
 USING = Refusals(

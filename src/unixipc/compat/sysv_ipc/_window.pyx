@@ -5,6 +5,7 @@ cimport cython
 from cpython.buffer cimport Py_buffer, PyObject_GetBuffer
 
 
+# collector: it owns nothing; a view that is out holds what it shows, and not us.
 @cython.auto_pickle(False)
 cdef class Window:
     """Who asks for this buffer gets that of `_shown`, and holds that, not us."""
