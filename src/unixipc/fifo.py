@@ -11,6 +11,8 @@ b'hello'
 
 Only the name is on the disk. The bytes are in the kernel, and are lost when the last end is closed.
 
+An end is in blocking mode, as the programs that inherit it expect; its tries do not wait, whatever others set.
+
 The five fates: **close** an end: the FIFO and its bytes live while any end is open; `Fifo.close` forgets the name.
 **remove** takes the name away, if it is still ours; open ends go on. **fork** copies open ends. **exec** closes them.
 **kill -9** closes them: readers see the end of the stream, writers `PeerGone`; the name stays, and ``ensure`` takes
@@ -54,7 +56,7 @@ class FifoReader(PipeReader):
 
     def __init__(self, fd: int, name: object) -> None:
         super().__init__(fd, name)
-        self.use_flag()
+        self.use_fifo()
 
     def try_read(self, n: int) -> bytes | None:
         """Up to `n` bytes that are here now; b"" when the last writer has left; None for not now. -- read(2)"""
@@ -75,7 +77,7 @@ class FifoWriter(PipeWriter):
 
     def __init__(self, fd: int, name: object) -> None:
         super().__init__(fd, name)
-        self.use_flag()
+        self.use_fifo()
 
 
 class Fifo:

@@ -46,6 +46,22 @@ def test_a_cancelled_block_kills_its_child(form):
 
 
 @FORMS
+def test_a_listener_and_a_fifo_stay_in_blocking_mode_for_whoever_shares_them(form, tmp_path):
+    async def main():
+        listener = await aio.sockets.listen(str(tmp_path / "s"), temporary=True)
+        fifo = await aio.Fifo.temporary()
+        async with listener, fifo, await fifo.reader(persistent=True) as reader, await fifo.writer(20) as writer:
+            for end, attempt in [(listener, listener.accept), (reader, lambda timeout: reader.read(1, timeout))]:
+                with pytest.raises(TimeoutError):
+                    await attempt(timeout=0.01)
+                assert os.get_blocking(end.fileno())
+            await writer.write_all(b"x")
+            assert os.get_blocking(writer.fileno())
+
+    form.run(main)
+
+
+@FORMS
 def test_stops_are_awaited_in_the_kernel(form):
     async def main():
         async with aio.spawn(["sleep", "1000"]) as child:

@@ -8,9 +8,11 @@ cdef extern from *:
     """
     object new_object "uipc_new_object"(object, object)
 
-cdef enum How:
-    FLAGGED   # O_NONBLOCK is set on the open file description, which is ours alone
-    PER_CALL  # RWF_NOWAIT with every call: others who hold the description are left alone
+cdef enum How:  # how a read or write does not wait; the flags of the open file are everybody's who has it
+    GUARDED = 0   # poll(2) before it, and an alarm: see trying.h
+    FLAGGED = 0
+    PER_CALL = 1  # RWF_NOWAIT with every call
+    COPIED = 2    # vmsplice(2) with SPLICE_F_NONBLOCK, which copies out of a FIFO: those know no RWF_NOWAIT
 
 cdef class Descriptor:
     cdef int fd
@@ -41,3 +43,14 @@ cdef object filled(PyObject *data, Py_ssize_t got)
 cdef object split(bytes kept, Py_ssize_t n)
 cdef object refused(int code, str call, object name)
 cdef object outcome(int code, str call, object name)
+cdef ssize_t try_read(int fd, void *into, size_t n) noexcept nogil
+cdef int try_accept(int fd) noexcept nogil
+cdef enum:
+    NO_ALARM = -2  # what a try gives when its alarm cannot be made: errno is that of timer_create(2)
+
+ctypedef void *alarm_t "timer_t"
+cdef int choose_wake_signal(int *number) noexcept nogil
+cdef int create_alarm(alarm_t *alarm) noexcept nogil
+cdef int set_alarm(alarm_t alarm, long long until_ns) noexcept nogil
+cdef void delete_alarm(alarm_t alarm) noexcept nogil
+cdef int in_main_thread() noexcept nogil

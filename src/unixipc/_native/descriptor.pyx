@@ -6,7 +6,7 @@ cimport cython
 from cpython.buffer cimport Py_buffer, PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.ref cimport Py_DECREF, PyObject
-from libc.errno cimport EAGAIN, EINTR, EOPNOTSUPP, errno
+from libc.errno cimport EAGAIN, EINTR, EINVAL, ENOSYS, EOPNOTSUPP, EPERM, errno
 from libc.stdint cimport uint64_t
 
 import sys
@@ -44,8 +44,6 @@ cdef extern from "uipc.h" nogil:
         void *iov_base
         size_t iov_len
     int close(int)
-    ssize_t read(int, void *, size_t)
-    ssize_t write(int, const void *, size_t)
     ssize_t preadv2(int, const iovec *, int, long long, int)
     ssize_t pwritev2(int, const iovec *, int, long long, int)
     int fcntl(int, int, ...)
@@ -53,12 +51,31 @@ cdef extern from "uipc.h" nogil:
         F_GETFL
         F_SETFL
         F_DUPFD_CLOEXEC
+        O_ACCMODE
+        O_DIRECT
         O_NONBLOCK
+        O_RDONLY
         O_CLOEXEC
         POLLIN
         POLLOUT
         RWF_NOWAIT
+        SPLICE_F_NONBLOCK
+    ssize_t vmsplice(int, const iovec *, size_t, unsigned int)
     int dup3(int, int, int)
+
+cdef extern from "trying.h" nogil:
+    ssize_t uipc_try_read(int, void *, size_t)
+    ssize_t uipc_guarded_read(int, void *, size_t)
+    ssize_t uipc_guarded_write(int, const void *, size_t)
+    ssize_t uipc_try_add(int, uint64_t)
+    int uipc_try_accept(int)
+
+cdef extern from "interrupt.h" nogil:
+    int uipc_wake_signal(int *)
+    int uipc_alarm_create(alarm_t *)
+    int uipc_alarm_at(alarm_t, long long)
+    void uipc_alarm_delete(alarm_t)
+    int uipc_is_main_thread()
 
 # Below this size a copy in or out of the kernel is shorter than handing the interpreter to another thread and back.
 cdef Py_ssize_t QUICK = 16384
@@ -88,6 +105,36 @@ cdef object outcome(int code, str call, object name):
     return InterruptedError(code, "interrupted") if code == EINTR else failure(code, call, name)
 
 
+# What other modules link with: there is one alarm signal a process, so one module has it.
+
+cdef ssize_t try_read(int fd, void *into, size_t n) noexcept nogil:
+    return uipc_try_read(fd, into, n)
+
+
+cdef int try_accept(int fd) noexcept nogil:
+    return uipc_try_accept(fd)
+
+
+cdef int choose_wake_signal(int *number) noexcept nogil:
+    return uipc_wake_signal(number)
+
+
+cdef int create_alarm(alarm_t *alarm) noexcept nogil:
+    return uipc_alarm_create(alarm)
+
+
+cdef int set_alarm(alarm_t alarm, long long until_ns) noexcept nogil:
+    return uipc_alarm_at(alarm, until_ns)
+
+
+cdef void delete_alarm(alarm_t alarm) noexcept nogil:
+    uipc_alarm_delete(alarm)
+
+
+cdef int in_main_thread() noexcept nogil:
+    return uipc_is_main_thread()
+
+
 @cython.no_gc_clear
 cdef class Descriptor:
     """One open file descriptor that this object owns: close-on-exec from birth, -1 after close.
@@ -98,7 +145,7 @@ cdef class Descriptor:
 
     def __cinit__(self, *args, **kwargs):
         self.fd = self.doomed = -1
-        self.how = FLAGGED
+        self.how = GUARDED
         self.generation = uipc_generation
 
     def __init__(self, int fd, object name=None):
@@ -233,11 +280,18 @@ cdef class Descriptor:
     def use_flag(self):
         """Try without waiting by O_NONBLOCK on the description: for descriptions that are ours alone."""
         set_nonblocking(self.number(), self.name)
-        self.how = FLAGGED
 
     def use_per_call(self):
         """Try without waiting call by call (RWF_NOWAIT), so that a child that inherits it sees it blocking."""
         self.how = PER_CALL
+
+    def use_fifo(self):
+        """Try without waiting where the kernel knows no RWF_NOWAIT: FIFOs, spliced pipes, old kernels."""
+        cdef int flags = fcntl(self.number(), F_GETFL)
+        if flags < 0:
+            raise failure(errno, "fcntl(F_GETFL)", self.name)
+        # Packets have borders, and vmsplice knows none.
+        self.how = COPIED if flags & O_ACCMODE == O_RDONLY and not flags & O_DIRECT else GUARDED
 
     def __enter__(self):
         self.number()
@@ -274,17 +328,19 @@ cdef int set_nonblocking(int fd, object name) except -1:
 
 cdef inline ssize_t read_once(int fd, How how, void *into, size_t n) noexcept nogil:
     cdef iovec piece
-    if how == FLAGGED:
-        return read(fd, into, n)
+    if how == GUARDED:
+        return uipc_guarded_read(fd, into, n)
     piece.iov_base = into
     piece.iov_len = n
+    if how == COPIED:
+        return vmsplice(fd, &piece, 1, SPLICE_F_NONBLOCK)
     return preadv2(fd, &piece, 1, -1, RWF_NOWAIT)
 
 
 cdef inline ssize_t write_once(int fd, How how, const void *data, size_t n) noexcept nogil:
     cdef iovec piece
-    if how == FLAGGED:
-        return write(fd, data, n)
+    if how == GUARDED:
+        return uipc_guarded_write(fd, data, n)
     piece.iov_base = <void *>data
     piece.iov_len = n
     return pwritev2(fd, &piece, 1, -1, RWF_NOWAIT)
@@ -312,10 +368,15 @@ cdef object read_now(Descriptor end, Py_ssize_t n):
         end.leave()
     if got < 0:
         Py_CLEAR(data)
+        if got == NO_ALARM:
+            raise failure(code, "timer_create(2)", end.name)
         if code == EAGAIN or code == EINTR:
             return None
         if code == EOPNOTSUPP and end.how == PER_CALL:  # before Linux 6.5
-            end.use_flag()
+            end.use_fifo()
+            return read_now(end, n)
+        if end.how == COPIED and (code == ENOSYS or code == EPERM or code == EINVAL):  # a sandbox without vmsplice
+            end.how = GUARDED
             return read_now(end, n)
         raise failure(code, "read(2)", end.name)
     return filled(data, got)
@@ -364,10 +425,12 @@ cdef object write_now(Descriptor end, object data):
         PyBuffer_Release(&view)
     if put >= 0:
         return put
+    if put == NO_ALARM:
+        raise failure(code, "timer_create(2)", end.name)
     if code == EAGAIN or code == EINTR:
         return None
     if code == EOPNOTSUPP and end.how == PER_CALL:
-        end.use_flag()
+        end.how = GUARDED
         return write_now(end, data)
     raise failure(code, "write(2)", end.name)
 
@@ -446,9 +509,11 @@ cdef class Counter(Descriptor):
         cdef int fd = self.enter(), code
         cdef ssize_t done
         with nogil:
-            done = write(fd, &count, sizeof(count))
+            done = uipc_try_add(fd, count)
             code = errno
         self.leave()
+        if done == NO_ALARM:
+            raise failure(code, "timer_create(2)", self.name)
         if done < 0 and code != EAGAIN and code != EINTR:
             raise failure(code, "write(2)", self.name)
         return done == sizeof(count)
@@ -459,9 +524,11 @@ cdef class Counter(Descriptor):
         cdef int fd = self.enter(), code
         cdef ssize_t done
         with nogil:
-            done = read(fd, &count, sizeof(count))
+            done = uipc_try_read(fd, &count, sizeof(count))
             code = errno
         self.leave()
+        if done == NO_ALARM:
+            raise failure(code, "timer_create(2)", self.name)
         if done < 0 and code != EAGAIN and code != EINTR:
             raise failure(code, "read(2)", self.name)
         return count if done == sizeof(count) else None

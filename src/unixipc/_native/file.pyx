@@ -3,14 +3,19 @@
 
 from libc.errno cimport EAGAIN, errno
 
-from unixipc._native.descriptor cimport FLAGGED, Descriptor, outcome
+from unixipc._native.descriptor cimport GUARDED, Descriptor, outcome
 
 import os
 
+from unixipc._call import failure
+
 cdef extern from "uipc.h" nogil:
     int open(const char *, int, ...)
+    int fcntl(int, int, ...)
     enum:
+        F_SETFL
         O_CLOEXEC
+        O_NONBLOCK
 
 cdef extern from "<sys/file.h>" nogil:
     int flock(int, int)
@@ -38,11 +43,13 @@ def open_once(path, int flags):
 
 
 def open_end_once(cls, path, int flags):
-    """The same as an object of class `cls`, set to O_NONBLOCK once it is open. -- open(2)"""
+    """The same as an object of class `cls`; O_NONBLOCK is for the opening, and taken off then. -- open(2)"""
     cdef Descriptor end = cls.__new__(cls)
-    end.fill(opened(path, flags), path, FLAGGED)
+    end.fill(opened(path, flags), path, GUARDED)
     try:
-        end.use_flag()
+        if flags & O_NONBLOCK and fcntl(end.fd, F_SETFL, flags & ~O_NONBLOCK) < 0:
+            raise failure(errno, "fcntl(F_SETFL)", path)
+        end.use_fifo()
     except BaseException:
         end.close()
         raise

@@ -12,7 +12,7 @@ from libc.errno cimport EAGAIN, errno
 import os
 
 from unixipc._call import failure
-from unixipc._native.descriptor cimport FLAGGED, Descriptor, outcome
+from unixipc._native.descriptor cimport GUARDED, Descriptor, outcome
 from unixipc._native.wait import wake_signal_number, wake_thread
 
 cdef extern from *:
@@ -115,7 +115,7 @@ cdef class LeaseCalls(Descriptor):
     cdef int fill_by(self, int fd, str call, object name) except -1:
         if fd < 0:
             raise failure(errno, call, name, BUSY if errno == EAGAIN else None)
-        self.fill(fd, name, FLAGGED)
+        self.fill(fd, name, GUARDED)
         self.writable = fcntl_call(fd, F_GETFL) & O_ACCMODE != O_RDONLY
         return 0
 

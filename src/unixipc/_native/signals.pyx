@@ -13,7 +13,7 @@ from os import sysconf
 from signal import Signals
 
 from unixipc._call import failure
-from unixipc._native.descriptor cimport FLAGGED, Descriptor, outcome
+from unixipc._native.descriptor cimport GUARDED, NO_ALARM, Descriptor, outcome, try_read
 from unixipc._native.descriptor import waiting_module
 from unixipc._native.wait import monotonic_ns, wake_signal_number
 
@@ -70,7 +70,6 @@ cdef extern from *:
     int ppoll(pollfd *, unsigned long, const timespec *, const sigset_t *) nogil
     int poll(pollfd *, unsigned long, int) nogil
     int signalfd(int, const sigset_t *, int) nogil
-    ssize_t read(int, void *, size_t) nogil
     int kill_call "kill"(int, int) nogil
     int uipc_queue(int, int, int) nogil
     int getpid()
@@ -441,13 +440,15 @@ cdef class SignalDescriptor(Descriptor):
         cdef signalfd_siginfo info
         cdef siginfo_t kept
         cdef SignalRecord made
-        cdef ssize_t got = read(self.number(), &info, sizeof(info))
+        cdef ssize_t got = try_read(self.number(), &info, sizeof(info))
         if got == sizeof(info):
             if uipc_forward_is_mark(info.number, info.code, info.pid, info.pointer):
                 return info_of(&kept) if uipc_forward_kept(info.number, &kept) else None
             made = new_record()
             uipc_origin_of_read(&made.origin, &info)
             return made
+        if got == NO_ALARM:
+            raise failure(errno, "timer_create(2)", self.name)
         if got >= 0 or errno == EAGAIN or errno == EINTR:
             return None
         raise outcome(errno, "read(2)", self.name)
@@ -531,7 +532,7 @@ def open_signals(cls, signals, str name):
     fd = signalfd(-1, &made.wanted, SFD_CLOEXEC | SFD_NONBLOCK)
     if fd < 0:
         raise outcome(errno, "signalfd(2)", name)
-    made.fill(fd, name, FLAGGED)
+    made.fill(fd, name, GUARDED)
     try:
         start(made)
     except BaseException:

@@ -10,7 +10,7 @@ from libc.errno cimport EAGAIN, EINTR, EMFILE, EMSGSIZE, ENAMETOOLONG, ENODATA, 
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
-from unixipc._native.descriptor cimport FLAGGED, Descriptor, filled, refused, split
+from unixipc._native.descriptor cimport GUARDED, NO_ALARM, Descriptor, filled, refused, split, try_accept
 
 from unixipc._call import failure
 from unixipc._native import descriptor as _descriptor
@@ -52,7 +52,6 @@ cdef extern from "uipc.h" nogil:
     int c_listen "listen"(int, int)
     int c_connect "connect"(int, const sockaddr *, socklen_t)
     int c_shutdown "shutdown"(int, int)
-    int accept4(int, sockaddr *, socklen_t *, int)
     int c_getsockname "getsockname"(int, sockaddr *, socklen_t *)
     int c_getpeername "getpeername"(int, sockaddr *, socklen_t *)
     int getsockopt(int, int, int, void *, socklen_t *)
@@ -228,12 +227,14 @@ def accept_now(Descriptor listener, cls, int kind):
     cdef Endpoint connection = cls.__new__(cls)
     cdef int fd = listener.enter(), number, code
     with nogil:
-        number = accept4(fd, NULL, NULL, SOCK_CLOEXEC)
+        number = try_accept(fd)
         code = errno
     listener.leave()
     if number >= 0:
         connection.become(number, listener.label, kind)
         return connection
+    if number == NO_ALARM:
+        raise failure(code, "timer_create(2)", listener.name)
     if code == EAGAIN or code == EINTR:
         return None
     raise failure(code, "accept(2)", listener.name)
@@ -430,7 +431,7 @@ cdef int unpack(msghdr *message, Received result, Py_ssize_t most) except -1:
 cdef Descriptor owner_of(int fd, label):
     """Nothing here runs Python code: no signal handler can raise while a number is nobody's."""
     cdef Descriptor owner = Descriptor.__new__(Descriptor)
-    owner.fill(fd, label, FLAGGED)
+    owner.fill(fd, label, GUARDED)
     return owner
 
 
@@ -448,7 +449,7 @@ cdef class Endpoint(Descriptor):
     cdef void become(self, int fd, label, int kind) noexcept:
         """Own a new connection. A seqpacket one passes credentials: they tell an empty message from the end."""
         cdef int on = 1
-        self.fill(fd, label, FLAGGED)
+        self.fill(fd, label, GUARDED)
         self.kind = kind
         if kind == SOCK_SEQPACKET:
             setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on))

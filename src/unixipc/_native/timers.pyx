@@ -7,7 +7,7 @@ from libc.errno cimport EAGAIN, EINTR, EINVAL, EOPNOTSUPP, EPERM, errno
 from libc.stdint cimport int64_t, intptr_t, uint64_t
 
 from unixipc._call import failure
-from unixipc._native.descriptor cimport FLAGGED, Descriptor
+from unixipc._native.descriptor cimport GUARDED, NO_ALARM, Descriptor, try_read
 from unixipc.errors import ClosedError
 
 cdef extern from *:
@@ -45,7 +45,6 @@ cdef extern from *:
     int timer_gettime(timer_t, itimerspec *)
     int timer_getoverrun(timer_t)
     int timer_delete(timer_t)
-    ssize_t read(int, void *, size_t)
     int getpid()
     enum:
         TFD_CLOEXEC, TFD_NONBLOCK, TFD_TIMER_ABSTIME, TFD_TIMER_CANCEL_ON_SET, TIMER_ABSTIME
@@ -99,9 +98,11 @@ cdef class TimerDescriptor(Descriptor):
     def try_wait(self):
         """How often it has expired since the last time, None for not yet. OSError(ECANCELED): the clock was set."""
         cdef uint64_t count = 0
-        cdef ssize_t got = read(self.number(), &count, sizeof(count))
+        cdef ssize_t got = try_read(self.number(), &count, sizeof(count))
         if got == sizeof(count) and count:
             return count
+        if got == NO_ALARM:
+            raise failure(errno, "timer_create(2)", self.name)
         if got >= 0 or errno == EAGAIN or errno == EINTR:
             return None
         raise failure(errno, "read(2)", self.name, WAS_SET if errno == ECANCELED else None)
@@ -113,7 +114,7 @@ def open_timer(cls, str clock, str name):
     cdef int fd = timerfd_create(CLOCKS[clock], TFD_CLOEXEC | TFD_NONBLOCK)
     if fd < 0:
         raise failure(errno, "timerfd_create(2)", name, MAY_NOT_WAKE if errno == EPERM else None)
-    made.fill(fd, name, FLAGGED)
+    made.fill(fd, name, GUARDED)
     return made
 
 

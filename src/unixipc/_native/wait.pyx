@@ -10,7 +10,15 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
 from libc.math cimport INFINITY
 from libc.stdlib cimport free, malloc
 
-from unixipc._native.descriptor cimport Descriptor, refused
+from unixipc._native.descriptor cimport (
+    Descriptor,
+    choose_wake_signal,
+    create_alarm,
+    delete_alarm,
+    in_main_thread,
+    refused,
+    set_alarm,
+)
 
 cdef extern from "uipc.h" nogil:
     struct timespec:
@@ -41,13 +49,6 @@ cdef extern from "uipc.h" nogil:
 cdef extern from "clock.h" nogil:
     int64_t now_ns "uipc_now_ns"()
     timespec as_timespec "uipc_timespec"(int64_t)
-
-cdef extern from "interrupt.h" nogil:
-    int uipc_wake_signal(int *)
-    int uipc_alarm_create(timer_t *)
-    int uipc_alarm_at(timer_t, int64_t)
-    void uipc_alarm_delete(timer_t)
-    int uipc_is_main_thread()
 
 cdef extern from "futex.h" nogil:
     int uipc_futex_wait(uint32_t *, uint32_t, const timespec *)
@@ -98,7 +99,7 @@ def checked_ns(timeout not None):
 
 cdef int wake_signal() except -1:
     cdef int number = 0
-    cdef int error = uipc_wake_signal(&number)
+    cdef int error = choose_wake_signal(&number)
     if error:
         raise refused(error, "sigaction(2)", "wake-up signal")
     return number
@@ -106,7 +107,7 @@ cdef int wake_signal() except -1:
 
 def is_main_thread():
     """Whether this is the thread that runs Python's signal handlers. (Importing threading to ask would cost 4 ms.)"""
-    return bool(uipc_is_main_thread())
+    return bool(in_main_thread())
 
 
 def monotonic_ns():
@@ -308,7 +309,7 @@ cdef class Interrupt:
             raise RuntimeError("this interrupt is in use by another wait")
         sigemptyset(&self.wake)
         sigaddset(&self.wake, number)
-        error = uipc_alarm_create(&self.alarm)
+        error = create_alarm(&self.alarm)
         if error:
             raise refused(error, "timer_create(2)", None)
         pthread_sigmask(SIG_UNBLOCK, &self.wake, &before)
@@ -318,13 +319,13 @@ cdef class Interrupt:
 
     def __exit__(self, *exception):
         self.armed = False
-        uipc_alarm_delete(self.alarm)
+        delete_alarm(self.alarm)
         if self.was_blocked:
             pthread_sigmask(SIG_BLOCK, &self.wake, NULL)
 
     def arm(self, int64_t until_ns):
         """From `until_ns` on (-1: never) interrupt this thread every millisecond. False if asked to stop."""
-        uipc_alarm_at(self.alarm, until_ns)
+        set_alarm(self.alarm, until_ns)
         # Looked at after arming: a `set` from before is seen here, a later one re-arms the alarm itself.
         return not self.asked
 
@@ -332,7 +333,7 @@ cdef class Interrupt:
         """End the wait, now or as soon as it begins."""
         self.asked = True
         if self.armed:
-            uipc_alarm_at(self.alarm, 0)
+            set_alarm(self.alarm, 0)
 
 
 def check_signals():

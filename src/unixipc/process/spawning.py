@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import stat
 
-from .._fd import Descriptor, number_of
+from .._fd import number_of
 from .._native import process as _process
 from .handle import Child, collect
 
@@ -51,13 +50,8 @@ def spawn(
     folder = None if cwd is None else _word(cwd, "a folder")
     collect()
     paths = _candidates(words[0], environment)
-    lent: list[int] = []
-    try:
-        moves = [(_for_a_program(end, lent), number) for number, end in wanted.items()]
-        return _process.spawn(paths, words, pairs, folder, moves, int(death_signal or 0), new_group, new_session, Child)
-    finally:
-        for number in lent:
-            os.close(number)
+    moves = [(_number(end), number) for number, end in wanted.items()]
+    return _process.spawn(paths, words, pairs, folder, moves, int(death_signal or 0), new_group, new_session, Child)
 
 
 def _word(word: str | bytes | os.PathLike[str], what: str) -> bytes:
@@ -75,20 +69,11 @@ def _pair(key: str, value: str) -> bytes:
     return _word(f"{key}={value}", "a variable")
 
 
-def _for_a_program(end: int | HasFileno, lent: list[int]) -> int:
-    """The number to hand over. An end of ours that is O_NONBLOCK (a FIFO's) goes as a blocking one of the same pipe."""
+def _number(end: int | HasFileno) -> int:
     number = number_of(end)
     if number < 0:
         raise ValueError(f"a descriptor is a number from 0 up, not {number}")
-    if not isinstance(end, Descriptor) or os.get_blocking(number) or not stat.S_ISFIFO(os.fstat(number).st_mode):
-        return number
-    import fcntl  # here: what a program has loaded is what each of its forks costs
-
-    mode = fcntl.fcntl(number, fcntl.F_GETFL) & os.O_ACCMODE
-    again = os.open(f"/proc/self/fd/{number}", mode | os.O_NONBLOCK)
-    lent.append(again)
-    os.set_blocking(again, True)
-    return again
+    return number
 
 
 def _candidates(program: bytes, environment: Mapping[str, str]) -> list[bytes]:

@@ -71,7 +71,8 @@ class Listener(Descriptor):
     """A socket that others connect to. `close` frees the handle; `remove` unlinks the file, if it is still ours.
 
     `accept` waits for a connection, iterating accepts for ever. Made by `listen`; `Listener(fd)` takes over a listening
-    socket that was passed on (by a supervisor, or for a restart without a gap).
+    socket that was passed on (by a supervisor, or for a restart without a gap). Its open file keeps its flags: the
+    others who have it see no change.
     """
 
     def __init__(
@@ -90,11 +91,6 @@ class Listener(Descriptor):
         super().__init__(fd, str(self.address))
         self._identity = identity
         self._owner = os.getpid() if temporary else None
-        try:
-            self.use_flag()  # accept(2) has no per-call form
-        except BaseException:
-            self.detach()  # who gave us the number keeps it
-            raise
 
     @property
     def kind_name(self) -> str:
@@ -103,7 +99,6 @@ class Listener(Descriptor):
 
     def try_accept(self) -> Connection | None:
         """The next connection, None if nobody is waiting. EMFILE leaves it waiting. -- accept(2)"""
-        self.use_flag()  # others may hold this listener and may have taken the flag away
         return _socket.accept_now(self, Connection, self.kind)
 
     def accept(self, timeout: float | None = None) -> Connection:

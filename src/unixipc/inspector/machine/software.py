@@ -22,7 +22,7 @@ WITHOUT = {
     "pidfd": "nothing of `process` works",
     "pidfd_getfd": "Process.take_descriptor fails",
     "exit_status_after_reaping": "ChildProcessError if somebody else has taken a child's status",
-    "pipe_nowait": "a pipe's end is made non-blocking, for whoever shares it too",
+    "pipe_nowait": "each try of a pipe's end needs an alarm, which takes some microseconds",
     "peer_pidfd": "a socket's peer.pidfd is None",
     "pass_pidfd": "setting a socket's pass_pidfd fails",
     "leases": "no Lease can be acquired",
