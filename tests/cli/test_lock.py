@@ -108,3 +108,28 @@ def test_errors_are_one_line(path, tmp_path):
         done = lock(*words)
         assert done.returncode == status
         assert len(done.stderr.splitlines()) == 1, done.stderr
+
+
+@pytest.mark.parametrize("how", [(), ("--range", "10:10")], ids=["file", "range"])
+def test_what_the_command_leaves_running_does_not_keep_the_lock(path, how):
+    path.write_bytes(bytes(100))
+    done = lock(*how, path, "--", "sh", "-c", f"sleep {LIMIT_S} <&- >&- 2>&- & echo $!")
+    pid = int(done.stdout)
+    try:
+        assert done.returncode == 0
+        os.kill(pid, 0)
+        assert lock("-n", *how, path, "true").returncode == 0
+    finally:
+        os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("how", ["-o", "--close"])
+def test_with_close_the_command_does_not_get_the_lock(path, how):
+    with subprocess.Popen([*IPC, how, path, "--", "sh", "-c", "echo $$; read line"], stdin=-1, stdout=-1) as ipc:
+        assert int(ipc.stdout.readline()) > 0
+        mine = FileLock(path)
+        assert not mine.try_acquire()
+        ipc.kill()
+        ipc.wait(LIMIT_S)
+        mine.acquire(LIMIT_S)
+        mine.close()

@@ -13,7 +13,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 import os
 
-from unixipc._call import failure
+from unixipc._call import failure, name_holders
 from unixipc._native.descriptor import waiting_module
 from unixipc.errors import ClosedError
 
@@ -458,7 +458,7 @@ cdef class LockCalls:
         try:
             waiting_module().in_kernel(call, slot, shared, owner, timeout=timeout, name=self.name, on=self)
         except TimeoutError as error:
-            error.add_note(self.held_by(shared))
+            name_holders(error, self.held_by(shared))
             raise
         finally:
             self.after_wait(slot[0])
@@ -628,8 +628,8 @@ cdef class LockCalls:
         raise refused(code, self.call_name(), self.name)
 
     def held_by(self, shared=None):
-        """A sentence about who holds it, for errors; the chapter knows."""
-        return "somebody else holds it"
+        """Who holds it, as a sentence and pids, for errors; the chapter knows."""
+        return "somebody else holds it", []
 
     def close(self):
         """Close the file; a lock that is held is released. Who waits gets `ClosedError`."""

@@ -13,7 +13,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
 
-from unixipc._call import failure
+from unixipc._call import failure, name_holders
 from unixipc._native.descriptor import waiting_module
 from unixipc.errors import ClosedError, LayoutError
 
@@ -527,7 +527,7 @@ cdef class MutexCalls(OwnedCalls):
         try:
             waiting_module().in_kernel(self.sleep_in_kernel, timeout=timeout, name=self.name, on=self)
         except TimeoutError as error:
-            error.add_note(self.held_by())
+            name_holders(error, self.held_by())
             raise
         return 0
 
@@ -574,11 +574,11 @@ cdef class MutexCalls(OwnedCalls):
         return (pid or None) if uipc_owner_held(&self.at().owner, &pid) else None
 
     def held_by(self):
-        """A sentence about who holds it, for errors."""
+        """Who holds it, as a sentence and pids, for errors."""
         cdef uint32_t pid = 0
         if self.lock == NULL or not uipc_owner_held(&self.lock.owner, &pid):
-            return "nobody holds it any more"
-        return described(pid, "holds it")
+            return "nobody holds it any more", []
+        return described(pid, "holds it"), [pid] if pid else []
 
 
 cdef bint worth_spinning(timeout) except -1:
@@ -660,12 +660,12 @@ cdef class SemaphoreCalls(RobustCalls):
         try:
             waiting_module().in_kernel(self.sleep_in_kernel, timeout=timeout, name=self.name, on=self)
         except TimeoutError as error:
-            error.add_note(self.held_by())
+            name_holders(error, self.held_by())
             raise
         return 0
 
     def held_by(self):
-        """A sentence about who has its permits, for errors."""
+        """Who has its permits, as a sentence and pids, for errors."""
         return holders_note(self.holders, "have its permits")
 
     def sleep_in_kernel(self):
@@ -751,10 +751,11 @@ cdef list slot_holders(uipc_robust *lock, uint32_t slots):
     return found
 
 
-cdef str holders_note(list pids, str what):
+cdef tuple holders_note(list pids, str what):
     if not pids:
-        return "nobody holds it any more"
-    return f"processes {', '.join([str(pid) for pid in sorted(set(pids))])} {what}"
+        return "nobody holds it any more", []
+    pids = sorted(set(pids))
+    return f"processes {', '.join([str(pid) for pid in pids])} {what}", pids
 
 
 @cython.auto_pickle(False)
@@ -839,7 +840,7 @@ cdef class RWLockCalls(OwnedCalls):
         try:
             waiting_module().in_kernel(self.sleep_to_read, timeout=timeout, name=self.name, on=self)
         except TimeoutError as error:
-            error.add_note(self.kept_out_by(False))
+            name_holders(error, self.kept_out_by(False))
             raise
         return 0
 
@@ -930,7 +931,7 @@ cdef class RWLockCalls(OwnedCalls):
             self.write_slowly(waiting, deadline, timeout)
         except TimeoutError:
             error = waiting.timed_out(self.name, "wait", timeout)
-            error.add_note(self.kept_out_by(True))
+            name_holders(error, self.kept_out_by(True))
             raise error from None
         except ValueError:  # no timeout at all
             if claimed:
@@ -1045,12 +1046,12 @@ cdef class RWLockCalls(OwnedCalls):
         return slot_holders(self.at(), self.slots)
 
     def kept_out_by(self, bint readers_too):
-        """A sentence about who has it, for errors."""
+        """Who has it, as a sentence and pids, for errors."""
         if self.lock == NULL:
-            return "it was closed"
+            return "it was closed", []
         pid, reading = self.writer, self.readers
         if pid is not None:
-            return described(pid, "writes or waits to")
+            return described(pid, "writes or waits to"), [pid]
         if readers_too or len(reading) == self.slots:
             return holders_note(reading, "read")
-        return "nobody holds it any more"
+        return "nobody holds it any more", []

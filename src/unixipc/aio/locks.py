@@ -49,7 +49,7 @@ class _Lock(_drive.Twin[locks.FileLock | locks.RecordLock]):
         return self.sync.first_byte()
 
     def holders(self) -> list[Holder]:
-        """Who holds locks on this file, of any kind, as far as /proc/locks tells. -- proc_locks(5)"""
+        """Who holds locks on this file, of any kind, as far as can be seen from here. -- proc_locks(5)"""
         return self.sync.holders()
 
     def waiters(self) -> list[Holder]:

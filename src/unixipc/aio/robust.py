@@ -14,7 +14,7 @@ from typing import Any
 import anyio
 
 from .. import _wait, robust
-from .._call import failure
+from .._call import failure, name_holders
 from ..errors import OwnerDied
 from . import _drive
 
@@ -148,7 +148,7 @@ class _Mutual(_Placed):
                 give_back=lambda _woken: self.sync.pass_on(),
             )
         except TimeoutError as error:
-            error.add_note(self.sync.held_by())
+            name_holders(error, self.sync.held_by())
             raise
 
     def release(self) -> None:
@@ -271,7 +271,7 @@ class Semaphore(_Placed):
                 give_back=lambda _woken: self.sync.pass_on(),
             )
         except TimeoutError as error:
-            error.add_note(self.sync.held_by())
+            name_holders(error, self.sync.held_by())
             raise
         self.sync.pass_on()
 
@@ -341,7 +341,7 @@ class RWLock(_Placed):
             await self._write(deadline)
         except TimeoutError:
             error = _wait.timed_out(self.name, "wait", timeout)
-            error.add_note(self.sync.kept_out_by(True))
+            name_holders(error, self.sync.kept_out_by(True))
             raise error from None
 
     async def _claim(self, deadline: _wait.Deadline) -> None:
@@ -405,7 +405,7 @@ class RWLock(_Placed):
             wait = self.sync.wait_until_readable
             await _drive.in_kernel(attempt, wait=wait, timeout=timeout, name=self.name)
         except TimeoutError as error:
-            error.add_note(self.sync.kept_out_by(False))
+            name_holders(error, self.sync.kept_out_by(False))
             raise
 
     def release_shared(self) -> None:

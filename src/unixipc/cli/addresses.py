@@ -12,6 +12,7 @@ import os
 import re
 
 from .._record import record
+from .._text import text_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -215,8 +216,7 @@ def _paths(scheme: str, rest: str) -> list[tuple[str, str]]:
 def _sockets(scheme: str, rest: str) -> list[tuple[str, str]]:
     if not rest.startswith("@"):
         return _paths(scheme, rest)
-    with open("/proc/net/unix", errors="surrogateescape") as lines:
-        fields = [line.split(None, 7) for line in lines]
+    fields = [line.split(None, 7) for line in text_of("/proc/net/unix").split("\n")]
     names = {each[7].strip() for each in fields[1:] if len(each) == 8}
     return [(name, "socket") for name in names if name.startswith("@")]
 

@@ -75,7 +75,7 @@ def batches(paths: Iterable[str], cut: Lines | Blocks | Whole) -> Iterator[list[
     for path in paths:
         file = 0 if path == "-" else os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            while data := os.read(file, READ_BYTES):  # what a terminal or a pipe has now: nobody waits for more
+            while data := _read(file):  # what a terminal or a pipe has now: nobody waits for more
                 if batch := cut.feed(data):
                     yield batch
         finally:
@@ -83,3 +83,12 @@ def batches(paths: Iterable[str], cut: Lines | Blocks | Whole) -> Iterator[list[
                 os.close(file)
         if batch := cut.end():
             yield batch
+
+
+def _read(file: int) -> bytes:
+    try:
+        return os.read(file, READ_BYTES)
+    except OSError as error:
+        if file == 0:
+            error.filename = "standard input"
+        raise

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from importlib import import_module
 
 import click
+from click.exceptions import Exit
 
 from .. import __version__
-from .main import INTERRUPTED, OUTPUT_CLOSED, TIME_IS_UP, drop_output, explain
+from .main import INTERRUPTED, TIME_IS_UP, explain
+from .standard import OUTPUT_CLOSED, drop_output
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
 VERBS = {
@@ -60,23 +64,37 @@ class Verbs(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(sorted(VERBS.items()))
 
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Read the command line; `--help` and `--version` print then."""
+        with ending_well():
+            return super().make_context(info_name, args, parent, **extra)
+
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the verb; an error becomes one line on stderr and the exit status."""
-        try:
+        """Run the verb."""
+        with ending_well():
             result = super().invoke(ctx)
             sys.stdout.flush()
             return result
-        except KeyboardInterrupt:
-            ctx.exit(INTERRUPTED)
-        except BrokenPipeError:  # not ours (that is PeerGone): Python's own stdout
-            drop_output()
-            ctx.exit(OUTPUT_CLOSED)
-        except TimeoutError as error:
-            click.echo(f"ipc: {explain(error)}", err=True)
-            ctx.exit(TIME_IS_UP)
-        except (OSError, ValueError, EOFError) as error:
-            click.echo(f"ipc: {explain(error)}", err=True)
-            ctx.exit(1)
+
+
+@contextmanager
+def ending_well() -> Iterator[None]:
+    """An error becomes one line on stderr and the exit status."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Exit(INTERRUPTED) from None
+    except BrokenPipeError:  # not ours (that is PeerGone): Python's own stdout
+        drop_output()
+        raise Exit(OUTPUT_CLOSED) from None
+    except TimeoutError as error:
+        click.echo(f"ipc: {explain(error)}", err=True)
+        raise Exit(TIME_IS_UP) from None
+    except (OSError, ValueError, EOFError) as error:
+        click.echo(f"ipc: {explain(error)}", err=True)
+        raise Exit(1) from None
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

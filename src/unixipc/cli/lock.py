@@ -37,6 +37,8 @@ class Range(click.ParamType[tuple[int, int]]):
 @click.option("-r", "--range", "span", type=Range(), help="A record lock on these bytes (the file must be there).")
 @click.option("-E", "--conflict-exit-code", "conflict", type=click.IntRange(0, 255), default=1, show_default=True,
               help="The exit status if somebody else holds it.")  # fmt: skip
+@click.option("-o", "--close", is_flag=True,
+              help="COMMAND does not get the descriptor: should we be killed, nobody has the lock.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Without COMMAND: the holders as JSON.")
 @click.argument("file", type=click.Path())
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
@@ -46,11 +48,15 @@ def lock(
     nonblock: bool,
     span: tuple[int, int] | None,
     conflict: int,
+    close: bool,
     as_json: bool,
     file: str,
     command: tuple[str, ...],
 ) -> None:
     """Run COMMAND while FILE is locked; its exit status is ours (128 + n if signal n ended it).
+
+    When COMMAND has ended the lock is gone, whatever it has left running. If we are killed, COMMAND keeps it (but with
+    --close).
 
     Without COMMAND: print who holds locks on FILE; the status is 0 if we could lock it now.
     """
@@ -62,7 +68,9 @@ def lock(
     if not _acquired(made, 0 if nonblock else timeout):
         sys.exit(conflict)
     # It inherits the opening: should we be killed, the lock is held until the command has ended, as with flock(1).
-    sys.exit(run("lock", command, {made.fileno(): made}))
+    status = run("lock", command, {} if close else {made.fileno(): made})
+    made.close()  # which unlocks it, also for what the command has left running with the opening
+    sys.exit(status)
 
 
 def _make(file: str, span: tuple[int, int] | None, shared: bool, create: bool) -> Lock:
@@ -107,7 +115,7 @@ def _print(holders: list[Holder], free: bool) -> None:
     if rows:
         print_table(("pid", "kind", "how", "start", "length"), rows)
     elif not free:
-        click.echo("somebody holds it who cannot be seen from here")
+        print("somebody holds it who cannot be seen from here")
 
 
 def _row(holder: Holder) -> tuple[str, ...]:

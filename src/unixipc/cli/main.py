@@ -19,21 +19,27 @@ import signal
 import sys
 import time
 
+from . import standard
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
     from typing import NoReturn
 
 NEEDED = ("click", "rich")
-TIME_IS_UP, INTERRUPTED, OUTPUT_CLOSED = 124, 130, 141
+TIME_IS_UP, INTERRUPTED = 124, 130
 
 
 def run() -> NoReturn:
     """The entry point: run `ipc` with the words of the command line and exit."""
+    standard.prepare()
     try:
-        sys.exit(_run(sys.argv[1:]))
+        status = _run(sys.argv[1:])
     except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+        status = INTERRUPTED
+    except SystemExit as leaving:
+        status = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
+    sys.exit(standard.finish(status))
 
 
 def _run(words: list[str]) -> int:
@@ -94,12 +100,5 @@ def printable(text: str) -> str:
     """The text on one line, with what cannot be printed replaced: names hold any bytes, a terminal's commands too."""
     if text.isprintable():
         return text
-    known = os.fsencode(" ".join(text.splitlines())).decode("utf-8", "replace")
+    known = " ".join(text.splitlines()).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     return "".join(each if each.isprintable() else "\ufffd" for each in known)
-
-
-def drop_output() -> None:
-    """Nobody reads stdout any more: what is still buffered goes nowhere, without a complaint at exit."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    os.close(nowhere)

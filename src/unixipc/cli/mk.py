@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from .addresses import checked_key, number
@@ -10,9 +12,15 @@ from .words import Mode, Number, Size
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, Protocol
 
     from ..sysv import MessageQueue, SemaphoreSet, SharedMemory
+
+    class Named(Protocol):
+        """Has a name that can be removed."""
+
+        def remove(self) -> None:
+            """Remove it."""
 
 
 class Key(click.ParamType[int]):
@@ -65,7 +73,8 @@ See ipc mk KIND --help; msgget(2), semget(2), shmget(2), mq_open(3), sem_open(3)
 def mk() -> None:
     """Make an object of the kind that COMMAND names, and print its address.
 
-    What exists is an error (exit status 1) without --ensure. Objects stay until somebody removes them (ipc rm), those
+    What exists is an error (exit status 1) without --ensure. An object whose address could not be printed is removed
+    again, unless --ensure is given. Objects stay until somebody removes them (ipc rm), those
     of System V and in /dev/shm at the latest when the machine is switched off.
     """
 
@@ -89,21 +98,27 @@ def making(kind: str, *more: Callable[[Any], Any]) -> Callable[[Callable[..., No
     return decorate
 
 
-def tell(address: str, kind: str, as_json: bool, **facts: object) -> None:
-    """Its address, for the next command."""
-    if as_json:
-        from .render import print_json
+def tell(made: Named, ensure: bool, address: str, kind: str, as_json: bool, **facts: object) -> None:
+    """Its address, for the next command. Where that cannot be printed, a new object goes again, as with mktemp(1)."""
+    try:
+        if as_json:
+            from .render import print_json
 
-        print_json({"address": address, "kind": kind, **facts})
-    else:
-        click.echo(address)
+            print_json({"address": address, "kind": kind, **facts})
+        else:
+            print(address)
+        sys.stdout.flush()
+    except OSError:
+        if not ensure:
+            made.remove()
+        raise
 
 
-def tell_of_sysv(made: MessageQueue | SemaphoreSet | SharedMemory, kind: str, as_json: bool) -> None:
+def tell_of_sysv(made: MessageQueue | SemaphoreSet | SharedMemory, ensure: bool, kind: str, as_json: bool) -> None:
     """The same, by key if it has one."""
     key = int(made.key)
     where = f"0x{key:08x}" if key else f"id={made.id}"
-    tell(f"sysv:{where}?kind={kind}", f"sysv {kind}", as_json, key=f"0x{key:08x}", id=made.id)
+    tell(made, ensure, f"sysv:{where}?kind={kind}", f"sysv {kind}", as_json, key=f"0x{key:08x}", id=made.id)
 
 
 def chosen(key: int | None) -> int:
@@ -124,7 +139,7 @@ def sysv_queue(key: int | None, size: int | None, mode: int, ensure: bool, as_js
 
     make = MessageQueue.ensure if ensure else MessageQueue.create
     with make(chosen(key), mode, None, size) as made:
-        tell_of_sysv(made, "queue", as_json)
+        tell_of_sysv(made, ensure, "queue", as_json)
 
 
 @making("sysv-set", KEY, click.option("--values", type=Values(), default="0", show_default=True,
@@ -135,7 +150,7 @@ def sysv_set(key: int | None, values: tuple[int, ...], mode: int, ensure: bool, 
 
     make = SemaphoreSet.ensure if ensure else SemaphoreSet.create
     with make(chosen(key), values, mode) as made:
-        tell_of_sysv(made, "set", as_json)
+        tell_of_sysv(made, ensure, "set", as_json)
 
 
 @making("sysv-segment", KEY, click.option("--size", type=Size(), required=True, help="How many bytes."))
@@ -145,7 +160,7 @@ def sysv_segment(key: int | None, size: int, mode: int, ensure: bool, as_json: b
 
     make = SharedMemory.ensure if ensure else SharedMemory.create
     with make(chosen(key), size, mode) as made:
-        tell_of_sysv(made, "segment", as_json)
+        tell_of_sysv(made, ensure, "segment", as_json)
 
 
 def slashed(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
@@ -172,8 +187,8 @@ def posix_queue(name: str, messages: int, size: int, mode: int, ensure: bool, as
     """A POSIX message queue. Limits: sysctl fs.mqueue.msg_max and msgsize_max. -- mq_open(3)"""
     from ..posix import MessageQueue
 
-    with (MessageQueue.ensure if ensure else MessageQueue.create)(name, messages, size, mode):
-        tell(f"posix:{name}?kind=queue", "posix queue", as_json)
+    with (MessageQueue.ensure if ensure else MessageQueue.create)(name, messages, size, mode) as made:
+        tell(made, ensure, f"posix:{name}?kind=queue", "posix queue", as_json)
 
 
 @making("posix-semaphore", POSIX_NAME,
@@ -182,8 +197,8 @@ def posix_semaphore(name: str, value: int, mode: int, ensure: bool, as_json: boo
     """A POSIX semaphore. -- sem_open(3)"""
     from ..posix import Semaphore
 
-    with (Semaphore.ensure if ensure else Semaphore.create)(name, value, mode):
-        tell(f"posix:{name}?kind=semaphore", "posix semaphore", as_json)
+    with (Semaphore.ensure if ensure else Semaphore.create)(name, value, mode) as made:
+        tell(made, ensure, f"posix:{name}?kind=semaphore", "posix semaphore", as_json)
 
 
 @making("posix-memory", POSIX_NAME, click.option("--size", type=Size(), required=True, help="How many bytes."))
@@ -191,8 +206,8 @@ def posix_memory(name: str, size: int, mode: int, ensure: bool, as_json: bool) -
     """POSIX shared memory, all zero, its memory set aside. -- shm_open(3)"""
     from ..posix import SharedMemory
 
-    with (SharedMemory.ensure if ensure else SharedMemory.create)(name, size, mode):
-        tell(f"posix:{name}?kind=memory", "posix memory", as_json)
+    with (SharedMemory.ensure if ensure else SharedMemory.create)(name, size, mode) as made:
+        tell(made, ensure, f"posix:{name}?kind=memory", "posix memory", as_json)
 
 
 @making("fifo", NAME)
@@ -200,8 +215,8 @@ def fifo(name: str, mode: int, ensure: bool, as_json: bool) -> None:
     """A FIFO with this path. -- mkfifo(3)"""
     from ..fifo import Fifo
 
-    with (Fifo.ensure if ensure else Fifo.create)(name, mode):
-        tell(f"fifo:{name}", "fifo", as_json)
+    with (Fifo.ensure if ensure else Fifo.create)(name, mode) as made:
+        tell(made, ensure, f"fifo:{name}", "fifo", as_json)
 
 
 RING_SIZE = click.option("--size", type=Size(), default="1M", show_default=True, help="How many bytes it holds.")
@@ -214,8 +229,8 @@ def channel(name: str, size: int, when_full: Any, mode: int, ensure: bool, as_js
     """A channel: a queue in shared memory, each message to one receiver. NAME is a word or a path."""
     from ..channel import Queue
 
-    with (Queue.ensure if ensure else Queue.create)(name, size, when_full, None, mode):
-        tell(f"channel:{name}", "channel", as_json)
+    with (Queue.ensure if ensure else Queue.create)(name, size, when_full, None, mode) as made:
+        tell(made, ensure, f"channel:{name}", "channel", as_json)
 
 
 @making("topic", NAME, RING_SIZE)
@@ -223,5 +238,5 @@ def topic(name: str, size: int, mode: int, ensure: bool, as_json: bool) -> None:
     """A topic in shared memory, each message to every subscriber. NAME is a word or a path."""
     from ..channel import Topic
 
-    with (Topic.ensure if ensure else Topic.create)(name, size, "wait", None, mode):
-        tell(f"topic:{name}", "topic", as_json)
+    with (Topic.ensure if ensure else Topic.create)(name, size, "wait", None, mode) as made:
+        tell(made, ensure, f"topic:{name}", "topic", as_json)

@@ -7,6 +7,7 @@ import re
 from contextlib import suppress
 
 from .. import sysv
+from .._text import text_of
 from ..process import Process
 
 TYPE_CHECKING = False
@@ -48,8 +49,7 @@ def _children() -> dict[str, str]:
     found = {}
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
-            with open(f"/proc/{pid}/stat") as file:
-                name, _, rest = file.read().rpartition(") ")
+            name, _, rest = text_of(f"/proc/{pid}/stat").rpartition(") ")
         except (FileNotFoundError, ProcessLookupError):
             continue  # it ended while we looked
         state, parent = rest.split()[:2]

@@ -1,22 +1,22 @@
 """File locks of every kind with those who wait for them. -- proc_locks(5), flock(2), fcntl(2)
 
-/proc/locks names a process for flock and POSIX locks; a lock of an opening (OFD, and flock after a fork) is whoever's
-has that opening: each descriptor's fdinfo tells.
+Whose a lock is, is a rule of the chapter of locks (`_table`). Here all openings are known already.
 """
 
 from __future__ import annotations
 
 from .._record import record
+from ..locks import _table
+from ..locks._table import Line, holders_of_line, parsed
 from . import posix
 from .procfs import identity, info_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ..locks._table import Lock
     from .procfs import Identity, Snapshot
 
 __all__ = ["LockRow", "LockWaiter", "lock_rows"]
-
-TYPES = {"FLOCK": "flock", "OFDLCK": "ofd", "POSIX": "posix", "LEASE": "lease", "DELEG": "delegation"}
 
 
 @record
@@ -50,39 +50,9 @@ class LockRow:
     waiters: tuple[LockWaiter, ...]
 
 
-@record
-class Line:
-    """A line of /proc/locks, or of an opening's fdinfo."""
-
-    number: str
-    waits: bool
-    type: str
-    shared: bool
-    pid: int | None
-    file: str
-    start: int
-    length: int
-
-    @property
-    def lock(self) -> tuple[str, str, bool, int, int]:
-        """What the line is about, whoever it belongs to."""
-        return self.file, self.type, self.shared, self.start, self.length
-
-
-def parsed(line: str) -> Line:
-    """For example ``1: POSIX  ADVISORY  WRITE 42 fe:00:7 0 EOF``; ``->`` after the number: it waits for that lock."""
-    number, *words = line.split()
-    waits = words[0] == "->"
-    kind, _mode, access, pid, file, start, end = words[waits : waits + 7]
-    length = 0 if end == "EOF" else int(end) + 1 - int(start)
-    known = int(pid) if int(pid) > 0 else None
-    return Line(number, waits, TYPES.get(kind, kind.lower()), access == "READ", known, file, int(start), length)
-
-
 def lines(_seen: Snapshot) -> list[Line]:
     """The kernel's table. -- proc_locks(5)"""
-    with open("/proc/locks") as table:
-        return [parsed(line) for line in table]
+    return _table.lines()
 
 
 def lock_rows(seen: Snapshot) -> list[LockRow]:
@@ -97,26 +67,20 @@ def lock_rows(seen: Snapshot) -> list[LockRow]:
     return [
         LockRow(
             "lock", line.file, line.type, paths.get(line.file), line.shared, line.start, line.length, line.pid,
-            _holders(line, holders), tuple(waiting.get(line.number, ())),
+            holders_of_line(line, holders), tuple(waiting.get(line.number, ())),
         )
         for line in table
         if not line.waits
     ]  # fmt: skip
 
 
-def _holders(line: Line, openings: dict[tuple[object, ...], set[int]]) -> tuple[int, ...]:
-    if line.type == "posix":
-        return () if line.pid is None else (line.pid,)
-    return tuple(sorted(openings.get(line.lock, ())))
-
-
-def _openings(seen: Snapshot, files: set[str]) -> tuple[dict[tuple[object, ...], set[int]], dict[str, str]]:
+def _openings(seen: Snapshot, files: set[str]) -> tuple[dict[Lock, set[int]], dict[str, str]]:
     """The processes whose openings have locks, by lock; what each file is called.
 
     Looked for by inode number alone, as btrfs gives stat(2) another device than it gives the locks.
     """
     inodes = {int(file.rpartition(":")[2]) for file in files}
-    holders: dict[tuple[object, ...], set[int]] = {}
+    holders: dict[Lock, set[int]] = {}
     paths: dict[str, str] = {}
     for which in seen.files:
         if which[1] in inodes:
@@ -131,9 +95,7 @@ def _named_later(paths: dict[str, str]) -> dict[str, str]:
     return {file: f"/dev/shm/{name}" for file, name in known if file in nameless}
 
 
-def _look_at(
-    seen: Snapshot, which: Identity, holders: dict[tuple[object, ...], set[int]], paths: dict[str, str]
-) -> None:
+def _look_at(seen: Snapshot, which: Identity, holders: dict[Lock, set[int]], paths: dict[str, str]) -> None:
     for pid, number, _mode in seen.files[which]:
         for text in info_of(pid, number).get("lock", "").splitlines():
             line = parsed(text)

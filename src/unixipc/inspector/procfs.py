@@ -16,6 +16,7 @@ from contextlib import contextmanager
 
 from .._native import look as _look
 from .._record import record
+from .._text import text_of
 from ..process import Process
 from .files import Files, hides_processes
 from .reading import OURS_TO_MEND, bytes_of, info_of
@@ -390,8 +391,8 @@ def _is_present(pid: int, address: int, length: int) -> bool:
 
 def owner_of(pid: int) -> int:
     """Its effective user."""
-    with open(f"/proc/{pid}/status") as lines:
-        return next(int(line.split()[2]) for line in lines if line.startswith("Uid:"))
+    lines = text_of(f"/proc/{pid}/status").split("\n")
+    return next(int(line.split()[2]) for line in lines if line.startswith("Uid:"))
 
 
 def process_of(tid: int) -> int | None:

@@ -12,6 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from ..locks._table import Line
     from .channels import ChannelRow, TopicRow
     from .locks import LockRow
     from .procfs import Identity, Snapshot
@@ -62,7 +63,7 @@ class Scene:
             return {}
 
     @cached_property
-    def lock_table(self) -> list[locks.Line]:
+    def lock_table(self) -> list[Line]:
         """The kernel's table of locks, with those who wait."""
         return self.seen.once(locks.lines)
 

@@ -10,6 +10,7 @@ import stat
 from contextlib import suppress
 
 from .._record import record
+from .._text import text_of
 from ..sockets.address import open_folder
 from ..sockets.stream import somebody_is_bound
 from .files import remote_type
@@ -139,8 +140,8 @@ def _doubtful() -> tuple[set[int], tuple[str, ...]]:
     """
     devices: set[int] = set()
     uppers: list[str] = []
-    with suppress(OSError), open("/proc/self/mountinfo", errors="surrogateescape") as mounts:
-        for own, system in (line.split(" - ", 1) for line in mounts):
+    with suppress(OSError):
+        for own, system in (line.split(" - ", 1) for line in text_of("/proc/self/mountinfo").split("\n") if line):
             kind, _source, options = system.split()[:3]
             if kind.startswith(SHARED):
                 major, minor = own.split()[2].split(":")

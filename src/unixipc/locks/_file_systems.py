@@ -11,6 +11,7 @@ import warnings
 
 from .._call import failure
 from .._native.locks import file_system_type
+from .._text import text_of
 
 NETWORK = {0x6969: "nfs", 0xFF534D42: "cifs", 0xFE534D42: "smb3", 0x517B: "smb", 0x65735546: "fuse", 0x01021997: "9p"}
 """f_type -> name: those whose locks may not be everybody's."""
@@ -46,8 +47,7 @@ def mount_options(fd: int) -> frozenset[str]:
     """All options of the mount that the file is on."""
     with open(f"/proc/self/fdinfo/{fd}") as lines:
         mount = next((line.split()[1] for line in lines if line.startswith("mnt_id:")), "")
-    with open("/proc/self/mountinfo") as rows:
-        return options_in(rows.read(), mount)
+    return options_in(text_of("/proc/self/mountinfo"), mount)
 
 
 def options_in(mountinfo: str, mount: str) -> frozenset[str]:

@@ -8,6 +8,8 @@ from operator import index
 from .._fd import name_of, number_of
 from .._native.locks import get_lock
 from .._record import record
+from .._text import text_of
+from ._table import Line, holders_of_line, lines, openers, openings_with
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
     Whence: TypeAlias = Literal["start", "current", "end"]
 
-__all__ = ["Holder", "conflicting", "describe", "holders_of", "probe"]
+__all__ = ["Holder", "conflicting", "holders_of", "kept_out_by", "opened_by", "probe"]
 
 FAMILIES = {"flock": ("flock",), "ofd": ("ofd", "posix"), "posix": ("ofd", "posix")}
 """Which kinds exclude each other: flock and record locks do not see each other."""
@@ -38,10 +40,11 @@ def check_range(start: int, length: int, whence: str) -> None:
 
 @record
 class Holder:
-    """A lock that somebody holds: `pid` (None: it belongs to an opening, and the kernel tells no process), its range.
+    """A lock that somebody holds: `pid`, its range.
 
-    `kind`: "flock", "ofd", "posix" or "lease"; `length` 0 means to the end, however far that moves. A posix lock of a
-    process outside of this PID namespace has no pid either.
+    `kind`: "flock", "ofd", "posix" or "lease"; `length` 0 means to the end, however far that moves. All but a posix
+    lock belong to an opening: its holder is each process that has that, whoever took the lock. `pid` is None where
+    that cannot be seen from here, and in what `probe` tells of an OFD lock, as the kernel names no process.
     """
 
     pid: int | None
@@ -83,9 +86,15 @@ def probe(
 
 
 def holders_of(file: str | bytes | int, waiting: bool = False) -> list[Holder]:
-    """Every lock on this file that /proc/locks shows; or those that are waited for."""
-    with open("/proc/locks") as lines:
-        return holders_in(lines.read(), identity_of(os.stat(file)), waiting)
+    """Every lock on this file that /proc/locks shows, once for each process that has it; or those that wait for it."""
+    identity = identity_of(os.stat(file))
+    found = [line for line in lines() if line.file == identity and line.waits is waiting]
+    if waiting:
+        return [_holder(line, line.pid) for line in found]
+    link = os.readlink(f"/proc/self/fd/{file}") if isinstance(file, int) else os.path.realpath(os.fsdecode(file))
+    openings = openings_with(found, link)
+    pairs = (_holder(line, pid) for line in found for pid in holders_of_line(line, openings) or (None,))
+    return list(dict.fromkeys(pairs))
 
 
 def identity_of(found: os.stat_result) -> str:
@@ -93,20 +102,8 @@ def identity_of(found: os.stat_result) -> str:
     return f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}:{found.st_ino}"
 
 
-def holders_in(table: str, identity: str, waiting: bool = False) -> list[Holder]:
-    """The rows of /proc/locks about one file. A chain of waiters is indented: an arrow, after more or fewer spaces."""
-    rows = [line.split() for line in table.splitlines() if f" {identity} " in line]
-    return [_holder([*row[:1], *row[2:]] if waiting else row) for row in rows if (row[1] == "->") is waiting]
-
-
-KINDS = {"FLOCK": "flock", "OFDLCK": "ofd", "POSIX": "posix"}
-
-
-def _holder(row: list[str]) -> Holder:
-    _number, kind, _advisory, access, pid, _identity, start, end = row[:8]
-    length = 0 if end == "EOF" else int(end) + 1 - int(start)
-    known = int(pid) if int(pid) > 0 else None
-    return Holder(known, KINDS.get(kind, kind.lower()), access == "READ", int(start), length)
+def _holder(line: Line, pid: int | None) -> Holder:
+    return Holder(pid, line.type, line.shared, line.start, line.length)
 
 
 def conflicting(holders: list[Holder], kind: str, shared: bool, start: int, length: int) -> list[Holder]:
@@ -119,42 +116,36 @@ def conflicting(holders: list[Holder], kind: str, shared: bool, start: int, leng
     ]
 
 
-def describe(holders: list[Holder], file: str | bytes | int) -> str:
+def kept_out_by(file: str | bytes | int, kind: str, shared: bool, start: int, length: int) -> tuple[str, list[int]]:
+    """Who keeps such a lock of ours out, as a sentence, and the pids that are known."""
+    try:
+        found = conflicting(holders_of(file), kind, shared, start, length)
+        return describe(found), [each.pid for each in found if each.pid is not None]
+    except (OSError, ValueError):
+        return "who holds it cannot be seen from here", []
+
+
+def opened_by(fd: int) -> tuple[str, list[int]]:
+    """Who else has this opening's file open, as a sentence, and the pids."""
+    pids = openers(os.readlink(f"/proc/self/fd/{fd}"), fd)
+    return "; ".join(f"open in {_whose(pid)}" for pid in pids) or "who has it open cannot be seen from here", pids
+
+
+def describe(holders: list[Holder]) -> str:
     """A sentence for an error."""
     if not holders:
         return "nobody holds it any more (or its holder cannot be seen from here)"
-    return "; ".join(f"{'shared by' if holder.shared else 'held by'} {_whose(holder, file)}" for holder in holders)
+    whose: dict[str, None] = {}
+    for each in holders:
+        whose[f"{'shared' if each.shared else 'held'} by {_whose(each.pid)}"] = None
+    return "; ".join(whose)
 
 
-def _whose(holder: Holder, file: str | bytes | int) -> str:
-    if holder.pid is not None:
-        return _process(holder.pid)
-    pids = _with_locks_on(identity_of(os.stat(file)))
-    if not pids:
+def _whose(pid: int | None) -> str:
+    if pid is None:
         return "an opening whose process cannot be seen from here"
-    return f"an opening of {' and '.join(map(_process, pids))}"
-
-
-def _process(pid: int) -> str:
     here = ", this one" if pid == os.getpid() else ""
     try:
-        with open(f"/proc/{pid}/comm") as name:
-            return f"process {pid} ({name.read().strip()}{here})"
+        return f"process {pid} ({text_of(f'/proc/{pid}/comm').strip()}{here})"
     except OSError:
         return f"process {pid}"
-
-
-def _with_locks_on(identity: str) -> list[int]:
-    """The processes with an opening of the file that has OFD locks: each descriptor's fdinfo shows them."""
-    return [int(name) for name in os.listdir("/proc") if name.isdigit() and _has_lock_on(name, identity)]
-
-
-def _has_lock_on(pid: str, identity: str) -> bool:
-    try:
-        for fd in os.listdir(f"/proc/{pid}/fdinfo"):
-            with open(f"/proc/{pid}/fdinfo/{fd}") as info:
-                if any("OFDLCK" in line and f" {identity} " in line for line in info if line.startswith("lock:")):
-                    return True
-    except OSError:
-        pass  # it has ended, or is somebody else's
-    return False

@@ -10,7 +10,7 @@ from .._creation import checked_mode
 from .._fd import number_of
 from .._native.locks import LockCalls
 from . import _file_systems
-from ._holders import conflicting, describe, holders_of
+from ._holders import holders_of, kept_out_by
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -98,23 +98,23 @@ class FileLocking(LockCalls):
             raise RuntimeError(f"{self!r} was lost")  # Linux has no reason to refuse it
 
     def holders(self) -> list[Holder]:
-        """Who holds locks on this file, of any kind, as far as /proc/locks tells. -- proc_locks(5)"""
+        """Who holds locks on this file, of any kind, as far as can be seen from here. -- proc_locks(5)
+
+        A lock that belongs to an opening is told once for each process that has the opening now.
+        """
         return holders_of(self.fileno() if self.path is None else self.path)
 
     def waiters(self) -> list[Holder]:
         """Who sleeps until it gets a lock on this file, and the lock it will hold then. -- proc_locks(5)"""
         return holders_of(self.fileno() if self.path is None else self.path, waiting=True)
 
-    def held_by(self, shared: bool | None = None) -> str:
-        """Who keeps us out, as a sentence."""
+    def held_by(self, shared: bool | None = None) -> tuple[str, list[int]]:
+        """Who keeps us out, as a sentence, and their pids as far as they are known."""
         if self.held:
-            return "another thread or task of this process holds it, by this very object"
+            return "another thread or task of this process holds it, by this very object", [os.getpid()]
         how = self.shared if shared is None else shared
-        try:
-            found = conflicting(self.holders(), self.kind, how, self.first_byte(), self.length_bytes)
-            return describe(found, self.fileno() if self.path is None else self.path)
-        except (OSError, ValueError):
-            return "who holds it cannot be seen from here"
+        file = self.fileno() if self.path is None else self.path
+        return kept_out_by(file, self.kind, how, self.first_byte(), self.length_bytes)
 
     def __enter__(self) -> Self:
         self.acquire()

@@ -15,9 +15,11 @@ import os
 import weakref
 
 from .. import _wait
+from .._call import name_holders
 from .._fd import number_of
 from .._native.lease import LeaseCalls
 from ..errors import ClosedError
+from ._holders import opened_by
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,9 +82,16 @@ class Lease(LeaseCalls):
         return True
 
     def acquire(self) -> None:
-        """The same, or BlockingIOError. It never waits: the kernel tells nobody when others have closed the file."""
+        """The same, or BlockingIOError, which tells who has it open.
+
+        It never waits: the kernel tells nobody when others have closed the file.
+        """
         if not self.try_acquire():
-            self.refuse_now()
+            try:
+                self.refuse_now()
+            except BlockingIOError as error:
+                name_holders(error, opened_by(self.fileno()))
+                raise
 
     @property
     def breaking(self) -> Literal["read", "nothing"] | None:

@@ -16,8 +16,10 @@ from __future__ import annotations
 from operator import index
 
 from .. import _wait
+from .._call import name_holders
 from .._fd import name_of, number_of
 from .._native.locks import range_in_kernel, range_now
+from ._holders import kept_out_by
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,13 +55,18 @@ def lock_range(
 ) -> None:
     """Lock these bytes, waiting until nobody else has any. OSError(EDEADLK) for posix locks in a circle. -- fcntl(2)
 
-    Nothing of what was held is given up meanwhile: two OFD openings may wait for each other, so give a `timeout`.
+    TimeoutError tells who holds them. Nothing of what was held is given up meanwhile: two OFD openings may wait for
+    each other, so give a `timeout`.
     """
     if try_lock_range(file, start, length, shared=shared, kind=kind):
         return
     access = "read" if shared else "write"
     name = name_of(file)
-    _wait.in_kernel(range_in_kernel, number_of(file), kind, access, start, length, name, timeout=timeout, name=name)
+    try:
+        _wait.in_kernel(range_in_kernel, number_of(file), kind, access, start, length, name, timeout=timeout, name=name)
+    except TimeoutError as error:
+        name_holders(error, kept_out_by(number_of(file), kind, shared, start, length))
+        raise
 
 
 def unlock_range(file: int | HasFileno, start: int = 0, length: int = 0, *, kind: Kind = "ofd") -> None:

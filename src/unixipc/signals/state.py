@@ -7,6 +7,7 @@ import operator
 from .._call import explained
 from .._native import signals as _signals
 from .._record import record
+from .._text import text_of
 
 __all__ = ["SignalState", "state_of"]
 
@@ -25,8 +26,8 @@ def state_of(pid: int) -> SignalState:
     """Of any process that we may look at. ProcessLookupError if there is none. -- proc_pid_status(5)"""
     pid = operator.index(pid)
     try:
-        with open(f"/proc/{pid}/status") as lines:
-            fields = dict(line.rstrip("\n").split(":\t", 1) for line in lines if line.startswith(("Sig", "Shd")))
+        lines = text_of(f"/proc/{pid}/status").split("\n")
+        fields = dict(line.split(":\t", 1) for line in lines if line.startswith(("Sig", "Shd")))
     except FileNotFoundError:
         raise ProcessLookupError(3, "No such process", f"process {pid}") from None
     except OSError as error:

@@ -27,6 +27,7 @@ from .._fd import Descriptor
 from .._native.locks import range_in_kernel, range_now
 from .._native.seqlock import HEADER_BYTES, SEQUENCE_OFFSET, SeqLock
 from .._native.wait import Word
+from .._text import text_of
 from .semaphore import Semaphore
 
 TYPE_CHECKING = False
@@ -328,8 +329,7 @@ class BySeqlock(Guarded):
 def _alive(pid: int) -> bool:
     """Whether the process can still write: one that has ended, and that nobody has waited for, cannot."""
     try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rpartition(")")[2].split()[0] not in "ZX"
+        return text_of(f"/proc/{pid}/stat").rpartition(")")[2].split()[0] not in "ZX"
     except FileNotFoundError:
         return False
 

@@ -110,6 +110,6 @@ def _abstract_names(descriptors: frozenset[str]) -> frozenset[str]:
     mine = {each.split("[")[1].rstrip("]") for each in descriptors if "socket:[" in each}
     if not mine:
         return frozenset()
-    with open("/proc/net/unix") as lines:
+    with open("/proc/net/unix", errors="surrogateescape") as lines:
         rows = [line.split() for line in lines]
     return frozenset(row[7] for row in rows if len(row) > 7 and row[6] in mine)

@@ -28,11 +28,16 @@ def why_not() -> str | None:
 
 @contextmanager
 def kept() -> Iterator[None]:
-    """Textual restores the terminal itself; this is for a signal that comes before or while it does."""
-    before = termios.tcgetattr(sys.stdin.fileno())
+    """Textual restores the terminal itself; this is for a signal that comes before or while it does.
+
+    It draws on stderr, which may be a file, or closed: here it gets stdout, which is the terminal (`why_not`).
+    """
+    before, err = termios.tcgetattr(sys.stdin.fileno()), sys.__stderr__
     try:
+        sys.__stderr__ = sys.__stdout__  # type: ignore[misc]
         yield
     finally:
+        sys.__stderr__ = err  # type: ignore[misc]
         _restore(before)
 
 

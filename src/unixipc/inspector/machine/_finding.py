@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from ..._record import record
+from ..._text import text_of as whole_text_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,8 +73,7 @@ def expected(finding: Finding, least: int, why: str) -> Finding:
 
 def text_of(path: str) -> str:
     """The whole file, without white space around it."""
-    with open(path, errors="surrogateescape") as file:
-        return file.read().strip()
+    return whole_text_of(path).strip()
 
 
 def sysctl(name: str) -> int:

@@ -6,6 +6,7 @@ import os
 import re
 
 from ..._record import record
+from ..._text import text_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,8 +29,7 @@ class Mount:
 
 def mounts() -> list[Mount]:
     """Every mount of this mount namespace, hidden ones too. -- proc_pid_mountinfo(5)"""
-    with open("/proc/self/mountinfo", errors="surrogateescape") as lines:
-        return [_mount(line.rstrip("\n")) for line in lines]
+    return [_mount(line) for line in text_of("/proc/self/mountinfo").split("\n") if line]
 
 
 def _mount(line: str) -> Mount:

@@ -1,0 +1,132 @@
+"""The descriptors 0, 1 and 2 as `ipc` finds them: any of them closed, full, or in a locale that lacks our letters.
+
+What holds is what coreutils does: output that could not be written is an error and exit status 1, what could not be
+said on stderr is not, and a closed descriptor is an error for who needs it and for nobody else.
+"""
+
+from __future__ import annotations
+
+import codecs
+import errno
+import io
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = ["OUTPUT_CLOSED", "drop_output", "finish", "prepare"]
+
+OUTPUT_CLOSED = 141
+IN, OUT, ERR = "standard input", "standard output", "standard error"
+
+
+class Standard(io.FileIO):
+    """A descriptor whose errors name it."""
+
+    called = IN
+
+    def readinto(self, buffer: Any, /) -> int:
+        """As any file."""
+        try:
+            return super().readinto(buffer)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, self.called) from None
+
+    def readall(self) -> bytes:
+        """As any file."""
+        try:
+            return super().readall()
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, self.called) from None
+
+
+class Output(Standard):
+    """The standard output."""
+
+    called = OUT
+
+    def write(self, data: Any, /) -> int:
+        """As any file."""
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, self.called) from None
+
+
+class Complaints(Standard):
+    """The standard error: if it cannot be written to, nobody is left who could be told."""
+
+    called = ERR
+
+    def write(self, data: Any, /) -> int:
+        """All of it, as far as the caller knows."""
+        try:
+            return super().write(data)
+        except OSError:
+            return len(data)
+
+
+def prepare() -> None:
+    """Occupy what is closed, so that nothing else gets these numbers, and make `sys.stdin` and the others anew."""
+    for number in (0, 1, 2):
+        _occupy(number)
+    codecs.register_error("ipc", _as_bytes)
+    sys.stdin = _text(io.BufferedReader(Standard(0, "r", closefd=False)), sys.stdin)
+    sys.stdout = _text(io.BufferedWriter(Output(1, "w", closefd=False)), sys.stdout)
+    sys.stderr = _text(io.BufferedWriter(Complaints(2, "w", closefd=False)), sys.stderr, at_once=True)
+
+
+def _occupy(number: int) -> None:
+    """With a file that can only be used the other way round: EBADF stays EBADF. Our children do not get it."""
+    try:
+        os.fstat(number)
+    except OSError as error:
+        if error.errno != errno.EBADF:
+            return
+        got = os.open(os.devnull, os.O_WRONLY if number == 0 else os.O_RDONLY)
+        if got != number:  # a lower one is free: not those of ours, which are occupied in their order
+            os.dup2(got, number, inheritable=False)
+            os.close(got)
+
+
+def _text(buffer: Any, before: Any, at_once: bool = False) -> io.TextIOWrapper:
+    """As Python makes it, but that every text can be written: ASCII is what a locale says that was never set."""
+    encoding = getattr(before, "encoding", None) or sys.getfilesystemencoding()
+    encoding = "utf-8" if codecs.lookup(encoding).name == "ascii" else encoding
+    return io.TextIOWrapper(buffer, encoding, "ipc" if buffer.writable() else "surrogateescape",
+                            line_buffering=at_once or buffer.isatty(), write_through=at_once)  # fmt: skip
+
+
+def _as_bytes(error: UnicodeError) -> tuple[bytes, int]:
+    """What a locale has no letters for: the bytes of a name as they are, anything else in UTF-8."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    piece = error.object[error.start : error.end]
+    kept = (each if not 0xD800 <= ord(each) < 0xE000 or 0xDC80 <= ord(each) < 0xDD00 else "?" for each in piece)
+    return "".join(kept).encode("utf-8", "surrogateescape"), error.end
+
+
+def finish(status: int) -> int:
+    """Write out what is left: the exit status, which says if that failed."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        drop_output()
+        return OUTPUT_CLOSED
+    except OSError as error:
+        drop_output()
+        if status == 0:
+            print(f"ipc: {error.filename or OUT}: {error.strerror}", file=sys.stderr)
+            return 1
+    return status
+
+
+def drop_output() -> None:
+    """What is still buffered for stdout goes nowhere, without a complaint at exit."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
