@@ -95,14 +95,7 @@ def test_a_function_takes_anything(name):
     in_own_process(run)
 
 
-def begun_or_not():
-    """A member of a channel that was never begun has no mapping, and believes that it has."""
-    for each in native_classes():
-        members = each.id.startswith("ring.") and hasattr(each.values[0], "_start")
-        yield pytest.param(*each.values, id=each.id, marks=[pytest.mark.xfail] if members else [])
-
-
-@pytest.mark.parametrize("cls", list(begun_or_not()))
+@pytest.mark.parametrize("cls", list(native_classes()))
 def test_what_was_never_begun_takes_anything(cls):
     def run():
         poke(attempt(cls.__new__, cls))

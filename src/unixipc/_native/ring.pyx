@@ -1391,31 +1391,39 @@ cdef class Turn:
     cdef uint32_t changes    # of the members, before that try
     cdef readonly Py_ssize_t done  # of several messages: how many were sent
 
+    cdef Member of(self):
+        """Its member."""
+        if self.member is None:
+            raise TypeError("a Turn is made by a member")
+        return self.member
+
     @property
     def name(self):
         """What errors call the channel."""
-        return self.member.name
+        return self.of().name
 
     def attempt(self):
         """What the try gives, or None."""
-        self.member.begin()
+        cdef Member member = self.of()
+        member.begin()
         try:
-            self.changes = self.member.changes()
+            self.changes = member.changes()
             self.result = UIPC_NOT_NOW
-            return self.member.attempt(self)
+            return member.attempt(self)
         finally:
-            self.member.leave()
+            member.leave()
 
     def sleep(self, int64_t until_ns):
         """After it: until another one may be worth it, until then, or a while at most."""
-        self.member.begin()
+        cdef Member member = self.of()
+        member.begin()
         try:
             if uipc_is_busy(self.result):
-                self.member.wait_for_lock(self.result)
+                member.wait_for_lock(self.result)
             else:
-                self.member.sleep(self.reading, self.length, self.changes, until_ns)
+                member.sleep(self.reading, self.length, self.changes, until_ns)
         finally:
-            self.member.leave()
+            member.leave()
 
     def is_busy(self):
         """Whether an end was locked by somebody who is not running: then `wait_for_lock`."""
@@ -1423,32 +1431,38 @@ cdef class Turn:
 
     def wait_for_lock(self):
         """Until that lock may be free, a hundredth of a second at most."""
-        self.member.begin()
+        cdef Member member = self.of()
+        member.begin()
         try:
-            self.member.wait_for_lock(self.result)
+            if uipc_is_busy(self.result):
+                member.wait_for_lock(self.result)
         finally:
-            self.member.leave()
+            member.leave()
 
     def word(self):
         """What tasks sleep on: a word of the shared memory."""
-        self.member.check_open()
-        return Word(self.member.mapping, MESSAGES_OFFSET if self.reading else SPACE_OFFSET)
+        cdef Member member = self.of()
+        member.check_open()
+        return Word(member.mapping, MESSAGES_OFFSET if self.reading else SPACE_OFFSET)
 
     def prepare(self):
         """Say that somebody is about to sleep on it, and while it has which value. Then look once more."""
-        self.member.check_open()
-        return uipc_bell_prepare(uipc_ring_bell_for(&self.member.ring, self.reading))
+        cdef Member member = self.of()
+        member.check_open()
+        return uipc_bell_prepare(uipc_ring_bell_for(&member.ring, self.reading))
 
     def pass_on(self):
         """A wake-up came to somebody who does not want it any more."""
-        if self.member.open:
-            uipc_bell_ring(uipc_ring_bell_for(&self.member.ring, self.reading), 1)
+        cdef Member member = self.of()
+        if member.open:
+            uipc_bell_ring(uipc_ring_bell_for(&member.ring, self.reading), 1)
 
     def explained(self, error):
         """A TimeoutError that says whose message, or lease, was in the way, if one was."""
-        if self.member.open:
+        cdef Member member = self.of()
+        if member.open:
             from unixipc.channel._in_the_way import explain
-            explain(error, self.member._in_the_way(self.reading))
+            explain(error, member._in_the_way(self.reading))
         return error
 
 
