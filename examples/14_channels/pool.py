@@ -17,7 +17,7 @@ KILL_EVERY = 20
 
 
 def work(jobs: channel.Queue, results: channel.Queue) -> None:
-    """In a worker: until every sender of jobs has left and nothing is there."""
+    """In a worker: until every sender of jobs has left and no job can come any more."""
     with jobs.receiver() as receiver, results.sender() as sender:
         while True:
             try:
@@ -36,7 +36,7 @@ def main() -> None:
     workers = int(sys.argv[2]) if len(sys.argv) > 2 else 3
     with channel.Queue.anonymous() as jobs, channel.Queue.anonymous() as results:
         pool = [start(jobs, results) for _ in range(workers)]
-        with jobs.sender() as sender, results.receiver() as receiver:
+        with jobs.sender() as sender, results.receiver(persistent=True) as receiver:  # it outlives any worker
             sender.send_many([str(number).encode() for number in range(count)], timeout=WAIT_S)
             done, killed = Counter[int](), 0
             while len(done) < count:
