@@ -36,8 +36,9 @@ class PeerGone(ConnectionError):
 
 
 class OwnerDied(OSError):
-    """The last holder of this lock died while holding it: you hold it now, the state is suspect.
+    """The last holder of this lock died while holding it, and the state is suspect.
 
+    From `acquire` you hold it now; a ``with`` that raises this has released it again, and the next one is told too.
     `pid` is the process that died, None if that is unknown.
     """
 

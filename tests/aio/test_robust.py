@@ -318,3 +318,27 @@ def test_a_waiting_method_is_awaitable_with_the_same_parameters(kind, method):
     for place in ("create", "attach", "open", "ensure", "temporary"):
         ours, theirs = getattr(getattr(aio.robust, kind), place), getattr(getattr(robust, kind), place)
         assert list(inspect.signature(ours).parameters) == list(inspect.signature(theirs).parameters)
+
+
+@in_both
+async def test_a_with_that_tells_of_a_death_leaves_nothing_held(memory):
+    mutex, condition = await aio.robust.Mutex.create(memory), await aio.robust.Condition.create(memory, 1024)
+    lock = await aio.robust.RWLock.create(memory, 2048, readers=4)
+    blocks = [(each, block) for each in (mutex, condition) for block in (lambda each=each: each, each.hold)]
+    blocks += [(lock, lock.writing), (lock, lock.reading)]
+    for handle, block in blocks:
+        with fork(handle.sync.acquire) as child:
+            child.wait(timeout=WAIT)
+        for _ in range(2):
+            with pytest.raises(OwnerDied) as caught:
+                async with block():
+                    raise AssertionError("never here")
+            assert caught.value.pid == child.pid and "released again" in "".join(caught.value.__notes__)
+            assert not handle.sync.held and handle.sync.suspect
+        mending = handle.writing if handle is lock else handle.hold
+        async with mending(repair=lambda death: None):
+            assert handle.sync.held
+        async with block():
+            pass
+    for handle in (mutex, condition, lock):
+        handle.close()

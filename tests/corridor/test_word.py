@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from unixipc import ClosedError, Exited, _wait, fork
+from unixipc import ClosedError, Exited, _wait, fork, map_anonymous
 from unixipc._native.wait import Word
 
 
@@ -72,3 +72,15 @@ def test_a_word_must_be_aligned_and_writable(memory):
         Word(memory, 2)
     with pytest.raises(BufferError):
         Word(b"read only", 0)
+
+
+@pytest.mark.parametrize("offset", [-1, -(2**63), 1, 5, 4093, 4096, 2**62, 2**63 - 1, 2**63 - 4])
+def test_a_word_lies_within_its_memory(offset):
+    with map_anonymous(4096) as memory, pytest.raises(ValueError):
+        Word(memory, offset)
+
+
+@pytest.mark.parametrize("size", [0, 1, 3])
+def test_a_word_needs_four_bytes(size):
+    with pytest.raises(ValueError):
+        Word(bytearray(size))

@@ -13,7 +13,8 @@ import threading
 import numpy
 import pytest
 
-from unixipc import ClosedError, map_file
+from unixipc import ClosedError, MemFd, map_anonymous, map_file
+from unixipc._native.mapping import Mapped, map_twice
 from unixipc.mapping import Mapping
 
 WAIT = 30
@@ -155,3 +156,20 @@ def test_close_in_one_thread_while_another_flushes(file):
 def test_populate(file):
     with map_file(file, populate=True) as memory:
         assert memory.buffer[PAGE] == ord("B")
+
+
+@pytest.mark.parametrize("offset", [-1, -(2**63), 4097, 2**62, 2**63 - 1])
+@pytest.mark.parametrize("length", [None, 0, 1, 2**63 - 1, -1])
+def test_a_range_that_no_memory_has_is_refused(offset, length):
+    with map_anonymous(4096) as memory:
+        for use in (memory.flush, memory.lock, memory.unlock):
+            with pytest.raises(ValueError):
+                use(offset, length)
+
+
+@pytest.mark.parametrize(
+    "sizes", [(4096, 2**62), (2**62, 2**62), (4096, 2**63 - 4096), (-4096, 4096), (4096, 0), (1, 1)]
+)
+def test_a_body_that_cannot_be_mapped_twice_is_refused(sizes):
+    with MemFd.create(size_bytes=4096) as file, pytest.raises((ValueError, OverflowError)):
+        map_twice(Mapped, file.fileno(), *sizes, "file")

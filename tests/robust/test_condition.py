@@ -139,3 +139,14 @@ def test_closing_wakes_who_waits(condition):
         condition.close()
         with pytest.raises(ClosedError):
             waiting.result(timeout=WAIT)
+
+
+def test_a_with_that_tells_of_a_death_leaves_nothing_held(condition):
+    with fork(condition.acquire) as child:
+        child.wait(timeout=WAIT)
+    for block in (condition, condition.hold()):
+        with pytest.raises(OwnerDied) as caught, block:
+            raise AssertionError("never here")
+        assert caught.value.pid == child.pid and condition.suspect and not condition.held
+    with condition.hold(repair=lambda death: None):
+        condition.notify_all()

@@ -122,7 +122,7 @@ def test_trying_tells_too(mutex, victim):
 
 def test_who_does_not_recover_it_leaves_that_to_the_next(mutex, victim, thread):
     dead = victim(mutex.acquire).kill()
-    for acquire in (mutex.acquire, mutex.try_acquire, mutex.__enter__):
+    for acquire in (mutex.acquire, mutex.try_acquire, mutex.acquire):
         with pytest.raises(OwnerDied) as caught:
             acquire()
         assert caught.value.pid == dead
@@ -134,6 +134,42 @@ def test_who_does_not_recover_it_leaves_that_to_the_next(mutex, victim, thread):
         assert not mutex.suspect
     with mutex:
         pass
+
+
+@pytest.mark.parametrize("block", [lambda mutex: mutex, lambda mutex: mutex.hold(), lambda mutex: mutex.hold(WAIT)])
+def test_a_with_that_tells_of_a_death_leaves_nothing_held(mutex, victim, thread, block):
+    dead = victim(mutex.acquire).kill()
+    for _ in range(2):
+        with pytest.raises(OwnerDied) as caught, block(mutex):
+            raise AssertionError("never here")
+        assert caught.value.pid == dead and "released again" in "".join(caught.value.__notes__)
+        assert mutex.suspect and not mutex.held and mutex.holder is None
+    with pytest.raises(OwnerDied):
+        thread(mutex.acquire)
+    thread(mutex.release)
+    with mutex.hold(repair=lambda death: None):
+        pass
+    with block(mutex):
+        assert mutex.held
+
+
+def test_a_with_that_slept_until_a_death_leaves_nothing_held(mutex, victim):
+    holder = victim(mutex.acquire)
+    killer = threading.Timer(PATIENCE, holder.child.kill)
+    killer.start()
+    with pytest.raises(OwnerDied), mutex:
+        raise AssertionError("never here")
+    killer.join()
+    holder.child.wait(timeout=WAIT)
+    assert mutex.suspect and not mutex.held
+
+
+def test_a_with_in_a_with_leaves_the_outer_one_alone(mutex):
+    with mutex:
+        with pytest.raises(OSError) as caught, mutex:
+            raise AssertionError("never here")
+        assert caught.value.errno == errno.EDEADLK and mutex.held
+    assert not mutex.held
 
 
 def test_hold_repairs(mutex, victim):

@@ -148,6 +148,19 @@ def test_a_dead_writer_is_told_to_readers_until_one_has_written(lock, victim):
         pass
 
 
+def test_a_with_that_tells_of_a_death_leaves_nothing_held(lock, victim):
+    dead = victim(lock.acquire).kill()
+    for block in (lock.reading, lock.reading, lock.writing, lock.writing, lock.reading):
+        with pytest.raises(OwnerDied) as caught, block(WAIT):
+            raise AssertionError("never here")
+        assert caught.value.pid == dead and "released again" in "".join(caught.value.__notes__)
+        assert lock.suspect and not lock.held and not lock.held_shared and not lock.readers and lock.writer is None
+    with lock.writing(repair=lambda death: None):
+        pass
+    with lock.reading(), lock.reading():
+        assert lock.held_shared
+
+
 def test_a_reader_that_sleeps_notices_a_writer_s_death(lock, victim):
     writer = victim(lock.acquire)
     killer = threading.Timer(PATIENCE, writer.child.kill)

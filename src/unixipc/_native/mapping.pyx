@@ -16,6 +16,9 @@ import os
 from unixipc._native.descriptor cimport FLAGGED, Descriptor, new_object, outcome
 from unixipc.errors import ClosedError
 
+cdef extern from "Python.h":
+    const Py_ssize_t PY_SSIZE_T_MAX
+
 cdef extern from "sigbus.h":
     struct uipc_guard:
         pass
@@ -152,7 +155,11 @@ cdef class Mapped:
     cdef int span(self, Py_ssize_t offset, length, char **at, size_t *n, bint inside=False) except -1:
         """The pages of a range: those that it touches, or only those that are `inside` it."""
         cdef char *start = self.here()
-        cdef Py_ssize_t size = self.length - offset if length is None else length
+        cdef Py_ssize_t size = 0
+        if length is not None:
+            size = length
+        elif 0 <= offset <= self.length:
+            size = self.length - offset
         if offset < 0 or size < 0 or offset > self.length - size:
             raise ValueError(f"bytes {offset}..{<object>offset + size} are not within {self.length}")
         cdef uintptr_t begin = <uintptr_t>start + offset, end = begin + size, mask = self.page_size - 1
@@ -380,7 +387,7 @@ cdef object mapped_file(int fd, object name, object mode, object offset_bytes, o
     with nogil:
         code = errno if fstat(fd, &found) < 0 else 0
         if not code:
-            if to_the_end and S_ISREG(found.st_mode):
+            if to_the_end and S_ISREG(found.st_mode) and offset >= 0:
                 length = found.st_size - offset
             if has_bytes(&found, offset, length):
                 made.page_size = uipc_page_size_of_file(fd, found.st_blksize, PAGE)
@@ -433,6 +440,8 @@ def map_anonymous(Py_ssize_t length, int flags, bint guarded, size_t page_size):
     cdef int code
     if length < 1:
         raise ValueError(f"a mapping has at least 1 byte, not {length}")
+    if page_size < PAGE or page_size & (page_size - 1):
+        raise ValueError(f"{page_size} bytes are no size of a page")
     made.page_size, made.name = page_size, "anonymous"
     with nogil:
         code = made.bring(-1, length, 0, flags | MAP_ANONYMOUS)
@@ -451,11 +460,14 @@ def map_twice(cls, int fd, Py_ssize_t header, Py_ssize_t body, object name):
     So what lies across the end of the body is in one piece.
     """
     cdef Mapped made = cls.__new__(cls)
-    cdef size_t whole = header + 2 * body
+    cdef size_t whole
     cdef int code = 0
     cdef char *where
     if header < 1 or body < 1 or (header | body) & (PAGE - 1):
         raise ValueError(f"a header of {header} and a body of {body} bytes are not whole pages")
+    if body > (PY_SSIZE_T_MAX - header) // 2:
+        raise OverflowError(f"a body of {body} bytes cannot be mapped twice: no process has so many addresses")
+    whole = header + 2 * body
     with nogil:
         where = <char *>mmap_call(NULL, whole, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
         if <Py_ssize_t>where == -1:

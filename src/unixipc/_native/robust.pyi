@@ -4,6 +4,8 @@ from typing import Any, Literal, Self, TypeVar
 
 from typing_extensions import Buffer
 
+from ..errors import OwnerDied
+
 R = TypeVar("R", bound=RobustCalls)
 
 MUTEX: int
@@ -35,6 +37,7 @@ def create_in(
     or_attach: bool = False,
 ) -> R: ...
 def attach_to(cls: type[R], kind: int, memory: Buffer, offset_bytes: int = 0, name: object = None) -> R: ...
+def given_back(lock: RobustCalls, error: OwnerDied) -> OwnerDied: ...
 def probe() -> None: ...
 def size_bytes(slots: int) -> int: ...
 

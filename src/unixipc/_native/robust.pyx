@@ -15,7 +15,8 @@ from libc.string cimport memset
 
 from unixipc._call import failure, name_holders
 from unixipc._native.descriptor import waiting_module
-from unixipc.errors import ClosedError, LayoutError
+from unixipc._native.wait cimport plain_timeout
+from unixipc.errors import ClosedError, LayoutError, OwnerDied
 
 cdef extern from "robust/spin.h" nogil:
     struct timespec:
@@ -76,6 +77,7 @@ cdef extern from "robust/spin.h" nogil:
     int uipc_rwlock_sleep_claim(uipc_robust *, uipc_hold *, const timespec *)
     int uipc_rwlock_try_write(uipc_robust *, uint32_t)
     int uipc_rwlock_release(uipc_robust *, uipc_hold *)
+    int uipc_rwlock_state(const uipc_robust *)
     int uipc_rwlock_wait(uipc_robust *, uint32_t, int, const timespec *)
     int uipc_spin(const uipc_robust *, uint32_t, uipc_spin_for, int64_t)
     timespec uipc_timespec(int64_t)
@@ -272,7 +274,7 @@ cdef class RobustCalls:
         cdef uint32_t pid = 0
         cdef int64_t ns = self.spin_ns
         cdef bint may = False
-        if not MANY_PROCESSORS:
+        if not MANY_PROCESSORS or lock == NULL:  # closed by what the timeout is: the next step says it
             return False
         if not uipc_owner_held(&lock.owner, &pid) or pid != <uint32_t>getpid():
             may = uipc_spin(lock, self.slots, what, WITH_INTERPRETER_NS)
@@ -368,6 +370,13 @@ cdef class RobustCalls:
         """It looks after itself again."""
         if self.sleepers and wake in self.sleepers:
             self.sleepers.remove(wake)
+
+
+def given_back(RobustCalls lock not None, error):
+    """The OwnerDied for who does not have the lock: a ``with`` that raises it has released it, suspect as it is."""
+    hint = ("it is released again, and what it guards may be half changed: hold(repair=...) or writing(repair=...) "
+            "acquires, repairs and recovers it")
+    return lock.owner_died(error.pid or 0, hint)
 
 
 cdef object wrong_identity(int kind, uint64_t found):
@@ -493,13 +502,26 @@ cdef class MutexCalls(OwnedCalls):
         raise RuntimeError(f"{self!r} is not held")
 
     def __enter__(self):
+        """OwnerDied: its last holder was killed. Nothing holds it then: the block was not entered."""
         cdef uipc_robust *lock = self.lock
         if lock == NULL:
             self.at()
         cdef int result = uipc_mutex_try(lock, self.holds, 0)
         if result:
-            self.acquire_slowly(result, None)
+            self.enter_slowly(result)
         return self
+
+    cdef int enter_slowly(self, int result) except -1:
+        """Who is told by an exception has no block at whose end it would be released."""
+        try:
+            self.acquire_slowly(result, None)
+        except BaseException as error:
+            if result == EDEADLK or self.lock == NULL or uipc_mutex_release(self.holds):
+                raise  # it is not ours, or was before
+            if isinstance(error, OwnerDied):
+                raise given_back(self, error) from None
+            raise
+        return 0
 
     def __exit__(self, kind, error, where):
         if self.lock == NULL or uipc_mutex_release(self.holds):
@@ -518,6 +540,7 @@ cdef class MutexCalls(OwnedCalls):
         raise self.refused(result, "set_robust_list(2)")
 
     cdef int acquire_slowly(self, int result, object timeout) except -1:
+        timeout = plain_timeout(timeout)
         if result == EBUSY and worth_spinning(timeout) and self.spin(UIPC_SPIN_OWNER):
             result = uipc_mutex_try(self.at(), self.holds, 0)
         if result == EDEADLK:
@@ -654,6 +677,7 @@ cdef class SemaphoreCalls(RobustCalls):
             self.acquire_slowly(timeout)
 
     cdef int acquire_slowly(self, object timeout) except -1:
+        timeout = plain_timeout(timeout)
         if worth_spinning(timeout) and self.spin(UIPC_SPIN_PERMIT):
             if self.judge(uipc_slots_try(self.at(), self.holds + 1, self.slots, &self.last)):
                 return 0
@@ -828,6 +852,8 @@ cdef class RWLockCalls(OwnedCalls):
             self.acquire_shared_slowly(result, timeout)
 
     cdef int acquire_shared_slowly(self, int result, object timeout) except -1:
+        timeout = plain_timeout(timeout)
+        self.at()
         if result == EBUSY:
             if uipc_owner_is_mine(self.holds):
                 raise self.refused(EDEADLK, "futex(2)")
@@ -925,31 +951,32 @@ cdef class RWLockCalls(OwnedCalls):
         waiting = waiting_module()
         try:
             deadline = waiting.Deadline(timeout)
-            if not claimed:
-                self.claim_slowly(waiting, deadline, timeout)
-                claimed = True
-            self.write_slowly(waiting, deadline, timeout)
-        except TimeoutError:
-            error = waiting.timed_out(self.name, "wait", timeout)
-            name_holders(error, self.kept_out_by(True))
-            raise error from None
-        except ValueError:  # no timeout at all
+        except BaseException:  # no timeout at all
             if claimed:
                 self.withdraw()
             raise
+        self.at()
+        try:
+            if not claimed:
+                self.claim_slowly(waiting, deadline)
+            self.write_slowly(waiting, deadline)
+        except TimeoutError:
+            error = waiting.timed_out(self.name, "wait", deadline.timeout)
+            name_holders(error, self.kept_out_by(True))
+            raise error from None
         return 0
 
-    cdef int claim_slowly(self, object waiting, object deadline, object timeout) except -1:
-        if worth_spinning(timeout) and self.spin(UIPC_SPIN_OWNER) and self.try_claim():
+    cdef int claim_slowly(self, object waiting, object deadline) except -1:
+        if worth_spinning(deadline.timeout) and self.spin(UIPC_SPIN_OWNER) and self.try_claim():
             return 0
         waiting.in_kernel(self.sleep_to_claim, timeout=deadline.left(), name=self.name, on=self)
         return 0
 
-    cdef int write_slowly(self, object waiting, object deadline, object timeout) except -1:
+    cdef int write_slowly(self, object waiting, object deadline) except -1:
         """It is claimed: whatever happens, it is written or given up."""
         cdef int result
         try:
-            if worth_spinning(timeout):
+            if worth_spinning(deadline.timeout):
                 self.spin(UIPC_SPIN_WRITE)
             result = uipc_rwlock_try_write(self.at(), self.slots)
             if result == EDEADLK:
@@ -1020,7 +1047,7 @@ cdef class RWLockCalls(OwnedCalls):
     @property
     def suspect(self):
         """Whether a writer was killed, and nobody has called `recover` since."""
-        return uipc_robust_mark(self.at()) != 0
+        return uipc_rwlock_state(self.at()) == EOWNERDEAD
 
     @property
     def held(self):

@@ -15,6 +15,7 @@ import anyio
 
 from .. import _wait, robust
 from .._call import failure, name_holders
+from .._native import robust as _robust
 from ..errors import OwnerDied
 from . import _drive
 
@@ -42,10 +43,17 @@ def _deadlock(name: object) -> OSError:
     return failure(errno.EDEADLK, "futex(2)", name, "this task holds it already, and would wait for itself for ever")
 
 
+def _given_back(lock: Any, death: OwnerDied, release: Callable[[], None]) -> OwnerDied:
+    """A ``with`` that raises has nothing: the next one is told too."""
+    if not lock.closed:
+        release()
+    return _robust.given_back(lock, death)
+
+
 def _mend(lock: Any, death: OwnerDied, repair: Repair) -> None:
     """What `hold` does in the room, too: if it fails the lock is released, and the next one is told again."""
     if repair is None:
-        raise death
+        raise _given_back(lock.sync, death, lock.release) from None
     try:
         repair(death)
         lock.recover()
@@ -174,7 +182,10 @@ class _Mutual(_Placed):
                 self.release()
 
     async def __aenter__(self) -> Self:
-        await self.acquire()
+        try:
+            await self.acquire()
+        except OwnerDied as death:
+            raise _given_back(self.sync, death, self.release) from None
         return self
 
     async def __aexit__(
@@ -421,7 +432,10 @@ class RWLock(_Placed):
     @asynccontextmanager
     async def reading(self, timeout: float | None = None) -> AsyncIterator[Self]:
         """For ``async with``: read with others."""
-        await self.acquire_shared(timeout)
+        try:
+            await self.acquire_shared(timeout)
+        except OwnerDied as death:
+            raise _given_back(self.sync, death, self.release_shared) from None
         try:
             yield self
         finally:

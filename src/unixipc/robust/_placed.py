@@ -153,7 +153,9 @@ class Hold:
             self.acquire(self.timeout)
         except OwnerDied as death:
             if self.repair is None:
-                raise
+                if not self.lock.closed:
+                    self.release()
+                raise _robust.given_back(self.lock, death) from None
             self._mend(death, self.repair)
         return self.lock
 

@@ -38,8 +38,9 @@ class Mutex(_placed.Placed, _robust.MutexCalls):
 
     Errors: TimeoutError, which names the holder; OwnerDied (with `pid`): **you hold it**, and its last holder was
     killed half-way. Repair what it guards and call `recover`, or the one after you is told so again; `hold` does
-    that for you. OSError(EDEADLK): this thread holds it; PermissionError: another thread has to release it;
-    OSError(ENOSYS): not with this C library; LayoutError: the memory holds something else.
+    that for you. A ``with`` that raises OwnerDied has released it again, and the next one is told. OSError(EDEADLK):
+    this thread holds it; PermissionError: another thread has to release it; OSError(ENOSYS): not with this C library;
+    LayoutError: the memory holds something else.
 
     The five fates: **close** releases what this thread holds, and is refused while another thread of the process holds
     it by this handle. **remove** takes the name; the lock lives with who has it. **fork**: the child holds nothing.
@@ -66,7 +67,10 @@ class Mutex(_placed.Placed, _robust.MutexCalls):
         return _placed.temporary(cls, cls.KIND, 0, "temporary mutex")
 
     def hold(self, timeout: float | None = None, repair: Callable[[OwnerDied], object] | None = None) -> Any:
-        """For ``with``. `repair` is called when the last holder was killed; if it returns, the state is sound."""
+        """For ``with``. `repair` is called when the last holder was killed; if it returns, the state is sound.
+
+        Without one, OwnerDied: it is released again, and the next one is told too.
+        """
         return _placed.Hold(self, self.acquire, self.release, timeout, repair)
 
     def __repr__(self) -> str:

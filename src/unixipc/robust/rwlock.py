@@ -40,7 +40,8 @@ class RWLock(_placed.Placed, _robust.RWLockCalls):
 
     Errors: TimeoutError, which names who has it. OwnerDied (with `pid`): you have it, and a writer was killed half-way.
     A writer repairs and calls `recover`; a reader gets OwnerDied too, and reads what may be half changed: it
-    releases, and writes. OSError(EDEADLK), RuntimeError, PermissionError, OSError(ENOSYS), LayoutError.
+    releases, and writes. A ``with`` that raises OwnerDied has released it again. OSError(EDEADLK), RuntimeError,
+    PermissionError, OSError(ENOSYS), LayoutError.
 
     The five fates: **close** releases what this thread has, and is refused while another thread of the process has it
     by this handle. **remove** takes the name. **fork**: the child has nothing. **exec** is as kill -9. **kill -9** of a

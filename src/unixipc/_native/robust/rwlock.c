@@ -4,8 +4,7 @@ static int has_owner(const struct uipc_robust *lock) {
     return (uipc_load_in_order(&lock->owner.word) & FUTEX_TID_MASK) != 0; /* SYNC readers: our slot comes before it */
 }
 
-/* What a reader finds: suspect also if the writer has died and no other has come since. */
-static int state(const struct uipc_robust *lock) {
+int uipc_rwlock_state(const struct uipc_robust *lock) {
     if (uipc_robust_mark(lock))
         return EOWNERDEAD;
     int died = (uipc_load_acquire(&lock->owner.word) & FUTEX_OWNER_DIED) != 0;
@@ -22,7 +21,7 @@ int uipc_rwlock_try_read(struct uipc_robust *lock, struct uipc_hold *holds, uint
         uipc_rwlock_release_read(lock, &holds[*at]);
         return EBUSY;
     }
-    return state(lock);
+    return uipc_rwlock_state(lock);
 }
 
 int uipc_rwlock_release_read(struct uipc_robust *lock, struct uipc_hold *hold) {

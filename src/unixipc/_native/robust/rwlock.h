@@ -10,6 +10,9 @@
 
 #include "slots.h"
 
+/* 0, or EOWNERDEAD: it is suspect, also if the writer has died and no other has come since. */
+int uipc_rwlock_state(const struct uipc_robust *);
+
 /* Read: 0; EOWNERDEAD: reads, and the state is suspect; EBUSY: somebody writes or wants to, or all slots are taken;
  * ENOLCK, ENOSYS. `anyway`: this thread reads already, so it must not wait for a writer that waits for it. */
 int uipc_rwlock_try_read(struct uipc_robust *lock, struct uipc_hold *holds, uint32_t slots, uint32_t *at, int anyway);
