@@ -37,8 +37,8 @@ __all__ = [
 ]
 
 F_OFD = {36: "F_OFD_GETLK", 37: "F_OFD_SETLK", 38: "F_OFD_SETLKW"}
-F_MORE = {1026: "F_CANCELLK", 1027: "F_DUPFD_QUERY", 1030: "F_DUPFD_CLOEXEC", 1031: "F_SETPIPE_SZ", 1032: "F_GETPIPE_SZ",
-          1033: "F_ADD_SEALS", 1034: "F_GET_SEALS"}  # fmt: skip
+F_MORE = {1026: "F_CANCELLK", 1027: "F_DUPFD_QUERY", 1030: "F_DUPFD_CLOEXEC", 1031: "F_SETPIPE_SZ",
+          1032: "F_GETPIPE_SZ", 1033: "F_ADD_SEALS", 1034: "F_GET_SEALS"}  # fmt: skip
 USUAL = "F_GETFL F_SETFL F_SETFD F_GETFD F_SETLK F_SETLKW F_GETLK F_SETLEASE F_GETLEASE F_SETSIG F_SETOWN"
 F_USUAL = {getattr(fcntl, name): name for name in USUAL.split()}
 IPC = {0: "IPC_RMID", 1: "IPC_SET", 2: "IPC_STAT", 3: "IPC_INFO"}
@@ -64,7 +64,8 @@ FAULTS: dict[str, tuple[int, ...]] = {
     "open": (EMFILE, ENFILE, ENOMEM, EACCES), "openat": (EMFILE,), "pipe2": (EMFILE, ENFILE), "dup2": (EMFILE,),
     "dup3": (EMFILE,), "eventfd": (EMFILE, ENOMEM), "signalfd": (EMFILE, ENOMEM), "memfd_create": (EMFILE, ENOMEM),
     "socket": (EMFILE, ENOBUFS), "socketpair": (EMFILE, ENFILE), "accept4": (EMFILE, ENFILE, ENOMEM),
-    "fcntl(F_DUPFD_CLOEXEC)": (EMFILE,), "fcntl(F_DUPFD_QUERY)": (EINVAL,), "fcntl(F_GETFD)": (errno.EBADF,), "fcntl(F_GETFL)": (EIO,), "fcntl(F_SETFL)": (EPERM,),
+    "fcntl(F_DUPFD_CLOEXEC)": (EMFILE,), "fcntl(F_DUPFD_QUERY)": (EINVAL,), "fcntl(F_GETFD)": (errno.EBADF,),
+    "fcntl(F_GETFL)": (EIO,), "fcntl(F_SETFL)": (EPERM,),
     "fcntl(F_SETPIPE_SZ)": (EBUSY, EPERM, ENOMEM), "fcntl(F_GETPIPE_SZ)": (EBADF,),
     "fcntl(F_ADD_SEALS)": (EBUSY, EPERM), "fcntl(F_GET_SEALS)": (EINVAL,), "fcntl(F_SETFD)": (EIO,),
     "fcntl(F_SETLK)": (ENOLCK,), "fcntl(F_SETLKW)": (ENOLCK,), "fcntl(F_GETLK)": (ENOLCK,),
@@ -142,7 +143,8 @@ HARMLESS = {
     "clock_gettime getpid getppid getuid sysconf time": "cannot fail for what we ask",
     "free memchr memcmp memcpy memmove memset strlen strrchr strtol strtoull snprintf": "memory only",
     "readdir64 readdir closedir dirfd": "of a folder in /proc that is open: its end is the process's",
-    "pthread_mutex_lock pthread_mutex_unlock pthread_cond_wait pthread_cond_broadcast pthread_once pthread_self pthread_equal": "fail only for misuse",
+    "pthread_mutex_lock pthread_mutex_unlock pthread_once pthread_self pthread_equal": "fail only for misuse",
+    "pthread_cond_wait pthread_cond_broadcast": "fail only for misuse",
     "pthread_sigmask sigaddset sigdelset sigemptyset sigfillset sigismember": "fail only for a wrong number",
     "timer_getoverrun timer_gettime timerfd_gettime": "fail only for a timer that is none",
     "timerfd_settime": "fails only for a time that is none",

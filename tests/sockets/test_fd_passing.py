@@ -4,9 +4,9 @@ import contextlib
 import errno
 import fcntl
 import os
-import threading
 import resource
 import signal
+import threading
 
 import pytest
 

@@ -704,7 +704,7 @@ cdef class Endpoint(Descriptor):
 
 
 cdef Py_ssize_t free_numbers(Py_ssize_t wanted) noexcept:
-    """How many more descriptors can be open, as far as `wanted`. Looked at, not tried: other threads need numbers too."""
+    """How many more descriptors can be open, as far as `wanted`. Only looked at: other threads need numbers too."""
     cdef uipc_stat table
     cdef rlimit limit
     cdef Py_ssize_t most, room = 0

@@ -62,6 +62,8 @@ class _Sending(_drive.Twin[S], Generic[S]):
             await _drive.on_word(self.sync, False, attempt, timeout=timeout)
         except TimeoutError as error:
             error.sent = done  # type: ignore[attr-defined]
+            if done:
+                error.__notes__.clear()  # they say that nothing was changed
             error.add_note(f"{done} of {len(batch)} messages were sent")
             raise
 

@@ -8,7 +8,7 @@ __all__ = ["death_signal", "is_subreaper", "subreaper"]
 
 
 def death_signal(signal: int | None = None) -> int:
-    """The signal this process gets when the thread that started it (with `spawn`, the process) ends, 0 for none; given one, set it. -- prctl(2)"""
+    """The signal this process gets when the thread that started it ends, 0 for none; given one, set it. -- prctl(2)"""
     before = _process.get_death_signal()
     if signal is not None:
         _process.set_death_signal(int(signal))

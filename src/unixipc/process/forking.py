@@ -36,7 +36,8 @@ def fork(
     *thread* that forked ends, so only the main thread may ask for it (ValueError): `spawn` has a way for the others.
     `new_group`, `new_session`: setpgid(2), setsid(2). The child starts only when its pidfd is open here: the handle
     cannot mean another process, and `target` has not run if this raises (OSError: a full descriptor table, a sandbox
-    that refuses pidfd_open(2), a limit on processes). In a process with threads only the forking one exists in the child: locks that others held stay locked (Python 3.12 warns).
+    that refuses pidfd_open(2), a limit on processes). In a process with threads only the forking one exists in the
+    child: locks that others held stay locked (Python 3.12 warns).
     """
     if death_signal and not is_main_thread():
         raise ValueError("a death signal comes when the forking thread ends: fork in the main thread, or spawn")
