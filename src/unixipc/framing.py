@@ -168,8 +168,8 @@ class FrameWriter:
         if not job.attempt():
             try:
                 _wait.on_descriptor(_sleeping_on(self.sink), _wait.WRITABLE, job.attempt, timeout=timeout)
-            except TimeoutError as late:
-                job.explain(late)
+            except BaseException as error:  # Ctrl-C too: whether to send it again depends on it
+                job.explain(error)
                 raise
 
     def try_flush(self) -> bool | None:
@@ -183,23 +183,52 @@ class FrameWriter:
 
     def flush(self, timeout: float | None = None) -> None:
         """Wait until nothing is pending."""
-        _wait.on_descriptor(_sleeping_on(self.sink), _wait.WRITABLE, self.try_flush, timeout=timeout)
+        job = Flushing(self)
+        try:
+            _wait.on_descriptor(_sleeping_on(self.sink), _wait.WRITABLE, job.attempt, timeout=timeout)
+        except BaseException as error:
+            job.explain(error)
+            raise
 
 
-class Sending:
+class Flushing:
+    """One flush under way: it pushes the rest of a message that was begun."""
+
+    what = "what was begun is"
+
+    def __init__(self, writer: FrameWriter) -> None:
+        self.writer, self.pending_before = writer, writer.pending_bytes
+
+    def attempt(self) -> bool | None:
+        """True when nothing is pending, None for not now."""
+        return self.writer.try_flush()
+
+    def explain(self, error: BaseException) -> None:
+        """Tell whoever catches `error` how much is under way, if anything was changed: a stream takes nothing back."""
+        pending = self.writer.pending_bytes
+        if pending == self.pending_before:
+            return
+        if isinstance(error, TimeoutError):
+            error.__notes__.clear()  # they say that nothing was changed
+        error.add_note(f"write(2): {self.what} under way, {pending} bytes are pending")
+
+
+class Sending(Flushing):
     """One send under way: first take the message, then push the rest of it."""
 
     def __init__(self, writer: FrameWriter, message: Buffer) -> None:
-        self.writer, self.message, self.taken = writer, message, False
+        super().__init__(writer)
+        self.message, self.taken = message, False
 
     def attempt(self) -> bool | None:
         self.taken = self.taken or self.writer.try_send(self.message)
         return self.writer.try_flush() if self.taken else None
 
-    def explain(self, late: TimeoutError) -> None:
-        """Tell whoever catches `late` whether this message is under way: only then something was changed."""
-        if self.taken:
-            late.__notes__[:] = [f"write(2): the message is under way, {self.writer.pending_bytes} bytes are pending"]
+    def explain(self, error: BaseException) -> None:
+        """Whether this message is under way, or only one from before it, which is in its way."""
+        self.what = "the message is" if self.taken else "nothing of this message went; the one before it is"
+        self.pending_before = 0 if self.taken else self.pending_before
+        super().explain(error)
 
 
 def _frame(message: Buffer) -> bytes:

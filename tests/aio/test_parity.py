@@ -112,7 +112,7 @@ def test_functions_too():
 # Below: the rooms whose twins have everything of their sync ones, with the same words.
 
 CLOSE = {"close", "closed"}  # the twin's are one for all handles
-OF_THE_DESCRIPTOR = {"detach", "dup", "dup2", "use_flag", "use_per_call"}  # the handle itself is `sync`
+OF_THE_DESCRIPTOR = {"detach", "dup", "dup2", "use_fifo", "use_flag", "use_per_call"}  # the handle itself is `sync`
 CORRIDOR = {"add_sleeper", "remove_sleeper", "wake_sleepers", "sleepers", "check_open"}
 BENEATH_LOCKS = {"acquire_for", "try_acquire_for", "release_for", "sleep_in_kernel", "sleep_in_turn", "convert",
                  "give_up", "leave", "forget", "held_by"}  # fmt: skip

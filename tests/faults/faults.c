@@ -81,7 +81,7 @@ static const struct { const char *name; word number; } numbers[] = {
     NAMED(futex) NAMED(gettid) NAMED(tgkill) NAMED(waitid) NAMED(pidfd_open) NAMED(pidfd_getfd)
     NAMED(pidfd_send_signal) NAMED(close_range) NAMED(rt_sigqueueinfo) NAMED(rt_tgsigqueueinfo)
     NAMED(rt_sigtimedwait) NAMED(get_robust_list) NAMED(futex_waitv) NAMED(openat2)
-    NAMED(statx) NAMED(mq_getsetattr)};
+    NAMED(statx) NAMED(mq_getsetattr) NAMED(kcmp) NAMED(getpid)};
 
 enum mode { OFF, RECORD, ARMED, STORM };
 struct entry { int which, role; word sub; };

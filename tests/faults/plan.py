@@ -37,8 +37,8 @@ __all__ = [
 ]
 
 F_OFD = {36: "F_OFD_GETLK", 37: "F_OFD_SETLK", 38: "F_OFD_SETLKW"}
-F_MORE = {1026: "F_CANCELLK", 1030: "F_DUPFD_CLOEXEC", 1031: "F_SETPIPE_SZ", 1032: "F_GETPIPE_SZ",
-          1033: "F_ADD_SEALS", 1034: "F_GET_SEALS"}  # fmt: skip
+F_MORE = {1026: "F_CANCELLK", 1027: "F_DUPFD_QUERY", 1030: "F_DUPFD_CLOEXEC", 1031: "F_SETPIPE_SZ",
+          1032: "F_GETPIPE_SZ", 1033: "F_ADD_SEALS", 1034: "F_GET_SEALS"}  # fmt: skip
 USUAL = "F_GETFL F_SETFL F_SETFD F_GETFD F_SETLK F_SETLKW F_GETLK F_SETLEASE F_GETLEASE F_SETSIG F_SETOWN"
 F_USUAL = {getattr(fcntl, name): name for name in USUAL.split()}
 IPC = {0: "IPC_RMID", 1: "IPC_SET", 2: "IPC_STAT", 3: "IPC_INFO"}
@@ -64,7 +64,8 @@ FAULTS: dict[str, tuple[int, ...]] = {
     "open": (EMFILE, ENFILE, ENOMEM, EACCES), "openat": (EMFILE,), "pipe2": (EMFILE, ENFILE), "dup2": (EMFILE,),
     "dup3": (EMFILE,), "eventfd": (EMFILE, ENOMEM), "signalfd": (EMFILE, ENOMEM), "memfd_create": (EMFILE, ENOMEM),
     "socket": (EMFILE, ENOBUFS), "socketpair": (EMFILE, ENFILE), "accept4": (EMFILE, ENFILE, ENOMEM),
-    "fcntl(F_DUPFD_CLOEXEC)": (EMFILE,), "fcntl(F_GETFL)": (EIO,), "fcntl(F_SETFL)": (EPERM,),
+    "fcntl(F_DUPFD_CLOEXEC)": (EMFILE,), "fcntl(F_DUPFD_QUERY)": (EINVAL,), "fcntl(F_GETFD)": (errno.EBADF,),
+    "fcntl(F_GETFL)": (EIO,), "fcntl(F_SETFL)": (EPERM,),
     "fcntl(F_SETPIPE_SZ)": (EBUSY, EPERM, ENOMEM), "fcntl(F_GETPIPE_SZ)": (EBADF,),
     "fcntl(F_ADD_SEALS)": (EBUSY, EPERM), "fcntl(F_GET_SEALS)": (EINVAL,), "fcntl(F_SETFD)": (EIO,),
     "fcntl(F_SETLK)": (ENOLCK,), "fcntl(F_SETLKW)": (ENOLCK,), "fcntl(F_GETLK)": (ENOLCK,),
@@ -111,12 +112,15 @@ NEVER = {
     "syscall(waitid)": "ECHILD and EINVAL are the caller's; a signal interrupts it",
     "syscall(futex)": "a signal interrupts it, and no other failure is possible for a word of ours",
     "syscall(gettid)": "cannot fail",
+    "syscall(getpid)": "cannot fail",
+    "syscall(kcmp)": "refused in a sandbox: the number is left alone",
     "syscall(get_robust_list)": "of the calling thread: cannot fail",
     "syscall(tgkill)": "the thread has ended: nobody is to be woken",
 }
 """Calls that do not fail, but for a signal or a program's mistake."""
 
 NOT_TRIED = {
+    "pthread_create": "once a process, for programs with a death signal that a thread starts",
     "unshare": "of the namespaces that the tests run in: without one they are skipped",
     "setns": "of another process's network: tests/inspector/test_other_networks.py has the kernel refuse it",
     "get_robust_list": "of channels, which have no scenario here",
@@ -134,11 +138,13 @@ INTERRUPTIBLE = {
 """What a signal may end: nobody may notice. (`open` of a FIFO too: its scenarios say so themselves.)"""
 
 HARMLESS = {
+    "getrlimit": "of our own limit on descriptors: cannot fail",
     "_exit raise sched_yield sched_getaffinity __sched_cpucount": "do not return, or cannot fail for what we ask",
     "clock_gettime getpid getppid getuid sysconf time": "cannot fail for what we ask",
     "free memchr memcmp memcpy memmove memset strlen strrchr strtol strtoull snprintf": "memory only",
     "readdir64 readdir closedir dirfd": "of a folder in /proc that is open: its end is the process's",
     "pthread_mutex_lock pthread_mutex_unlock pthread_once pthread_self pthread_equal": "fail only for misuse",
+    "pthread_cond_wait pthread_cond_broadcast": "fail only for misuse",
     "pthread_sigmask sigaddset sigdelset sigemptyset sigfillset sigismember": "fail only for a wrong number",
     "timer_getoverrun timer_gettime timerfd_gettime": "fail only for a timer that is none",
     "timerfd_settime": "fails only for a time that is none",
@@ -171,6 +177,8 @@ TOLERATED: dict[tuple[str, int | None], str] = {
     ("poll", ENOMEM): "a first, short sleep, or a first look: the wait, or the call, that follows tells",
     ("execve", EACCES): "the other folders of PATH are looked into, as by execvp(3)",
     ("setpgid", errno.EPERM): "parent and child both do it, so that the group exists whoever comes first",
+    ("fcntl(F_DUPFD_QUERY)", EINVAL): "before Linux 6.10: kcmp(2) is asked",
+    ("fcntl(F_GETFD)", errno.EBADF): "a number that is free: the message itself is looked at, if there are too few",
     ("fcntl(F_GETFL)", EIO): "an event counter whose flags are unknown is tried under an alarm",
     ("fcntl(F_SETFD)", EIO): "dup2 has taken the flag away already, unless source and target are one",
     ("syscall(pidfd_send_signal)", None): "signal 0 asks whether the process is there: forbidden means yes",

@@ -4,12 +4,14 @@ import os
 import signal
 import struct
 
+import anyio
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unixipc import ClosedError, Exited, Fifo, LayoutError, PeerGone, fork, pipe, sockets
+from unixipc import ClosedError, Exited, Fifo, LayoutError, PeerGone, aio, fork, pipe, sockets
 from unixipc.framing import HEADER_BYTES, FrameReader, FrameWriter
+from unixipc.testing.contracts import FORMS
 
 WAIT = 20
 ROOM = 1 << 20  # what a pipe of an ordinary user may hold
@@ -318,3 +320,55 @@ def test_any_buffer_can_be_a_message(framed):
     for message in (bytearray(b"abc"), memoryview(b"xabcx")[1:4], memoryview(b"abcd").cast("I")):
         sender.send(message, timeout=WAIT)
     assert [receiver.receive(timeout=WAIT) for _ in range(3)] == [b"abc", b"abc", b"abcd"]
+
+
+def framed_pipe(form):
+    reader, writer = pipe() if form.blocking else aio.pipe()
+    return reader, writer, (FrameWriter if form.blocking else aio.framing.FrameWriter)(writer)
+
+
+def notes(error):
+    return " ".join(getattr(error, "__notes__", ()))
+
+
+@pytest.mark.parametrize("form", FORMS, ids=str)
+def test_I13_a_time_out_says_what_of_the_message_is_under_way(form):
+    async def main():
+        reader, writer, sender = framed_pipe(form)
+        try:
+            with pytest.raises(TimeoutError) as late:
+                await form.call(sender.send, b"L" * 100_000, timeout=0.02)
+            assert f"the message is under way, {sender.pending_bytes} bytes are pending" in notes(late.value)
+            assert "nothing was consumed" not in notes(late.value)
+            with pytest.raises(TimeoutError) as late:
+                await form.call(sender.send, b"next", timeout=0.02)
+            assert "nothing was consumed or changed" in notes(late.value), "the pipe was full from the start"
+            for wait in (lambda **how: sender.send(b"next", **how), sender.flush):
+                (reader if form.blocking else reader.sync).read(4096, timeout=WAIT)
+                with pytest.raises(TimeoutError) as late:
+                    await form.call(wait, timeout=0.02)
+                assert "nothing was consumed" not in notes(late.value), "some of the first one went"
+                assert f"under way, {sender.pending_bytes} bytes are pending" in notes(late.value)
+        finally:
+            reader.close()
+            writer.close()
+
+    form.run(main)
+
+
+@pytest.mark.parametrize("form", [form for form in FORMS if not form.blocking], ids=str)
+def test_I13_a_cancel_says_what_of_the_message_is_under_way(form):
+    async def main():
+        reader, writer, sender = framed_pipe(form)
+        told = []
+        with anyio.move_on_after(0.02):
+            try:
+                await sender.send(b"L" * 100_000)
+            except BaseException as error:
+                told.append(notes(error))
+                raise
+        assert f"under way, {sender.pending_bytes} bytes are pending" in told[0]
+        reader.close()
+        writer.close()
+
+    form.run(main)

@@ -1,9 +1,11 @@
 """Families: P07 P08 (orphans and subreapers), P09 (death signals), P21 (groups and sessions)."""
 
+import ctypes
 import os
 import signal
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -120,13 +122,90 @@ def test_P09_a_parent_that_is_gone_before_the_prctl_counts_as_dead():
             assert reader.read(1, timeout=WAIT) == b"", "the grandchild held the write end and is gone"
 
 
-def test_P09_it_is_the_thread_that_counts():
-    children = []
-    thread = threading.Thread(target=lambda: children.append(fork(signal.pause, death_signal=signal.SIGTERM)))
-    thread.start()
-    thread.join(WAIT)
-    with children[0] as child:
-        assert child.wait(timeout=WAIT) == Killed(signal.SIGTERM)
+def in_a_thread(call):
+    """What it returns or raises, once the thread has ended."""
+    with ThreadPoolExecutor(1) as threads:
+        return threads.submit(call).result(timeout=WAIT)
+
+
+def test_P09_a_program_outlives_the_thread_that_started_it():
+    """The kernel would send the death signal when the thread ends."""
+    with in_a_thread(lambda: spawn_pause(signal.SIGTERM)) as child:
+        with pytest.raises(TimeoutError):
+            child.wait(timeout=0.1)
+        assert child.send_signal(0) is None
+        child.kill()
+
+
+def test_P09_a_program_that_a_thread_started_dies_with_the_process():
+    reader, writer = pipe()
+
+    def be_a_parent():
+        os.dup2(writer.fileno(), 2)
+        in_a_thread(lambda: spawn_pause(signal.SIGKILL))
+        writer.close()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    with reader, fork(be_a_parent) as parent:
+        writer.close()
+        assert parent.wait(timeout=WAIT) == Killed(signal.SIGKILL)
+        assert reader.read(1, timeout=WAIT) == b""
+
+
+def test_P09_a_forked_process_starts_programs_from_its_own_threads():
+    """The thread that lasts was the parent's."""
+    with in_a_thread(lambda: spawn(["true"], death_signal=signal.SIGKILL)) as child:
+        assert child.wait(timeout=WAIT) == Exited(0)
+
+    def body():
+        with in_a_thread(lambda: spawn(["true"], death_signal=signal.SIGKILL)) as child:
+            assert child.wait(timeout=WAIT) == Exited(0)
+
+    in_a_child(body)
+
+
+def test_P09_a_program_that_a_thread_starts_has_the_mask_of_that_thread():
+    def start():
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+        return spawn(["sh", "-c", "kill -USR1 $$; exit 3"], death_signal=signal.SIGKILL)
+
+    with in_a_thread(start) as child:
+        assert child.wait(timeout=WAIT) == Exited(3)
+    with in_a_thread(lambda: spawn(["sh", "-c", "kill -USR1 $$; exit 3"], death_signal=signal.SIGKILL)) as child:
+        assert child.wait(timeout=WAIT) == Killed(signal.SIGUSR1)
+    with pytest.raises(FileNotFoundError):
+        in_a_thread(lambda: spawn(["/no/such"], death_signal=signal.SIGKILL))
+
+
+def test_P09_a_fork_with_a_death_signal_is_for_the_main_thread():
+    with pytest.raises(ValueError, match="fork in the main thread, or spawn"):
+        in_a_thread(lambda: fork(signal.pause, death_signal=signal.SIGTERM))
+
+
+def unshare_pids():
+    """Whether the next child is the first process of a pid namespace."""
+    new_user, new_pids = 0x10000000, 0x20000000
+    call = ctypes.CDLL(None).unshare
+    return call(new_pids) == 0 or call(new_user | new_pids) == 0
+
+
+@pytest.mark.parametrize("start", [fork, spawn])
+def test_P09_a_child_in_a_pid_namespace_of_its_own_has_a_parent(start):
+    """Whose number is 0 there: that does not mean that it has ended."""
+
+    def body():
+        if not unshare_pids():
+            return 77
+        target = (lambda: 7) if start is fork else ["sh", "-c", "exit 7"]
+        with start(target, death_signal=signal.SIGTERM) as child:
+            assert child.wait(timeout=WAIT) == Exited(7)
+        return 0
+
+    with fork(body) as child:
+        status = child.wait(timeout=WAIT)
+    if status == Exited(77):
+        pytest.skip("no pid namespace can be made here")
+    assert status == Exited(0)
 
 
 def test_P09_without_a_death_signal_the_child_outlives_the_thread():

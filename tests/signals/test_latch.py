@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import resource
+import select
 import signal
 import threading
 import time
@@ -237,3 +239,34 @@ def test_no_descriptor_is_left_by_any_failure():
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert action_of(SIGUSR1).handler is signal.SIG_DFL
+
+
+def test_fork_a_file_that_has_the_event_counters_number_by_now_is_left_alone():
+    """Event counters and epoll have one inode, as all files without a name: that does not make them one file."""
+
+    def grandchild(number):
+        return 0 if "eventpoll" in os.readlink(f"/proc/self/fd/{number}") else 1
+
+    def child():
+        latch = Latch(SIGUSR1)
+        number = latch.fileno()
+        os.close(number)
+        with select.epoll() as other:
+            assert other.fileno() == number
+            with fork(grandchild, number) as process:
+                assert process.wait(WAIT) == Exited(0)
+        os._exit(0)  # the latch's handle would close a number that is nobody's
+
+    with fork(child) as process:
+        assert process.wait(WAIT) == Exited(0)
+
+
+def test_fork_a_signal_right_after_it_is_not_told_to_the_parents_counter():
+    """The child's event counter is its own before its first handler runs."""
+    with Counter(SIGUSR1) as counter:
+        for _ in range(100):
+            with fork(lambda: 0) as process, contextlib.suppress(ProcessLookupError):
+                os.kill(process.pid, SIGUSR1)
+            assert process.wait(WAIT) == Exited(0)
+        assert counter.count == 0
+        assert counter.event.try_take() is None

@@ -451,3 +451,27 @@ def test_wait_for_takes_one_and_leaves_the_others_pending():
         assert wait_for([SIGUSR2], WAIT).signal == SIGUSR2
         assert SIGUSR1 in pending() and try_wait_for([SIGUSR2]) is None
         assert try_wait_for([SIGUSR1]).signal == SIGUSR1
+
+
+def test_threads_that_have_ended_take_no_place_from_those_that_live():
+    """There are 512 places for threads that block a signal for a stream's sake."""
+    stop = threading.Event()
+
+    def take_one(waiting=True):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [SIGUSR1])  # it has inherited the block
+        signal.pthread_kill(threading.get_ident(), SIGUSR1)
+        stop.wait(WAIT if waiting else 0)
+
+    with SignalStream(SIGUSR1) as stream:
+        for _ in range(600):
+            thread = threading.Thread(target=take_one, args=(False,))
+            thread.start()
+            assert stream.receive(WAIT).signal == SIGUSR1
+            thread.join(WAIT)
+        living = threading.Thread(target=take_one)
+        living.start()
+        assert stream.receive(WAIT).signal == SIGUSR1
+        assert SIGUSR1 in thread_mask(living)
+    until(lambda: SIGUSR1 not in thread_mask(living))
+    stop.set()
+    living.join(WAIT)

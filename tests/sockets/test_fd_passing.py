@@ -6,6 +6,7 @@ import fcntl
 import os
 import resource
 import signal
+import threading
 
 import pytest
 
@@ -163,6 +164,30 @@ def test_U11_a_message_that_fits_the_last_free_numbers_is_received(pair, file):
         got = b.receive(1, max_descriptors=2, timeout=WAIT)
     with got:
         assert len(got.descriptors) == 2
+
+
+def test_U11_looking_for_room_takes_no_numbers_from_other_threads(pair, file):
+    """Not for a moment: with three numbers left another thread opens a file whenever it wants."""
+    _a, b = pair
+    stop, refused = threading.Event(), []
+
+    def open_and_close():
+        while not stop.is_set():
+            try:
+                os.close(os.open("/dev/null", os.O_RDONLY))
+            except OSError as error:
+                refused.append(error)
+
+    thread = threading.Thread(target=open_and_close)
+    with full_table(free=3):
+        thread.start()
+        try:
+            for _ in range(3000):
+                assert b.try_receive(8, max_descriptors=253) is None
+        finally:
+            stop.set()
+            thread.join(WAIT)
+    assert not refused
 
 
 def test_U11_a_descriptor_that_is_not_open_is_named_and_nothing_goes(pair, file):

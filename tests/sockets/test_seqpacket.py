@@ -140,3 +140,39 @@ def test_read_gives_messages_too(pair):
     a.write(b"one", timeout=WAIT)
     a.write(b"two", timeout=WAIT)
     assert (b.read(10, timeout=WAIT), b.read(10, timeout=WAIT)) == (b"one", b"two")
+
+
+@pytest.mark.parametrize("kind", ["seqpacket", "dgram"])
+def test_U10_two_readers_of_one_socket_and_nothing_is_cut_in_silence(kind):
+    """What was looked at may be taken by the other before it is received: the next one is longer."""
+    a, b = sockets.pair(kind)
+    short, long, rounds = b"s" * 10, b"L" * 5000, 3000
+
+    def send():
+        for _ in range(rounds):
+            a.send(short, timeout=WAIT)
+            a.send(long, timeout=WAIT)
+
+    def take():
+        while b.receive(8192, timeout=WAIT).data != b"end":
+            pass
+
+    with a, b, fork(send) as sender, fork(take) as other:
+        while not sender.has_ended():
+            try:
+                assert b.try_read(100) in (None, short), "a message that is cut is EMSGSIZE"
+            except OSError as refused:
+                assert refused.errno == errno.EMSGSIZE
+        a.send(b"end", timeout=WAIT)
+        assert other.wait(timeout=WAIT) == sender.wait(timeout=WAIT) == Exited(0)
+
+
+def test_U10_what_was_cut_because_another_was_faster_says_so(pair):
+    a, b = pair
+    a.send(b"short", timeout=WAIT)
+    a.send(b"L" * 500, timeout=WAIT)
+    b.receive(100, timeout=WAIT)
+    with pytest.raises(OSError, match="Message too long") as refused:
+        b.try_read(100)
+    assert "it stays" in refused.value.__notes__[0]
+    assert b.receive(1000, timeout=WAIT).data == b"L" * 500

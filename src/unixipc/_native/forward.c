@@ -30,11 +30,9 @@ static _Atomic int own;
 
 static pid_t this_thread(void) { return (pid_t)syscall(SYS_gettid); }
 
-void uipc_forward_note(int number)
+/* Takes a free place for this thread. */
+static int note_in_a_place(int number)
 {
-    for (int i = 0; i < SLOTS; i++)
-        if (atomic_load(&blocking[i].number) == number && blocking[i].thread == this_thread())
-            return;
     for (int i = 0; i < SLOTS; i++) {
         int nobody = 0;
         if (!atomic_compare_exchange_strong(&blocking[i].number, &nobody, -1))
@@ -42,8 +40,41 @@ void uipc_forward_note(int number)
         blocking[i].thread = this_thread();
         blocking[i].self = pthread_self();
         atomic_store(&blocking[i].number, number);
-        return;
+        return 1;
     }
+    return 0;
+}
+
+static int is_noted_elsewhere(int number, int place)
+{
+    for (int i = 0; i < SLOTS; i++)
+        if (i != place && atomic_load(&blocking[i].number) == number)
+            return 1;
+    return 0;
+}
+
+/* All places are taken: those of threads that have ended are free again. One for each signal stays: what ended threads
+ * have started blocks it too, and programs are started without it. */
+static void forget_ended_threads(void)
+{
+    for (int i = 0; i < SLOTS; i++) {
+        int number = atomic_load(&blocking[i].number);
+        if (number <= 0 || !is_noted_elsewhere(number, i) || !atomic_compare_exchange_strong(&blocking[i].number, &number, -1))
+            continue;
+        int ended = syscall(SYS_tgkill, getpid(), blocking[i].thread, 0) < 0 && errno == ESRCH;
+        atomic_store(&blocking[i].number, ended ? 0 : number);
+    }
+}
+
+void uipc_forward_note(int number)
+{
+    for (int i = 0; i < SLOTS; i++)
+        if (atomic_load(&blocking[i].number) == number && blocking[i].thread == this_thread())
+            return;
+    if (note_in_a_place(number))
+        return;
+    forget_ended_threads();
+    note_in_a_place(number);
 }
 
 static int queue_again(int number, siginfo_t *info)

@@ -5,7 +5,6 @@
 #include "origin.h"
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <sys/stat.h>
 
 /* Never freed, as a handler in another thread may just have found it; used again once nobody is in it. */
 struct uipc_latch {
@@ -57,12 +56,22 @@ static void on_signal(int number, siginfo_t *info, void *context)
     errno = kept;
 }
 
-/* Who closed the shown number himself may have another file there by now. */
+#ifndef F_DUPFD_QUERY
+#define F_DUPFD_QUERY (1024 + 3)
+#endif
+#define KCMP_FILE 0
+
+/* Who closed the shown number himself may have another file there by now. All files without a name of their own (event
+ * counters, epoll, timers) are one inode: what is asked is whether it is one open file. If no call tells (before Linux
+ * 6.10, and kcmp refused), it is left alone: the child's counter is then seen by its other number only. */
 static int is_shown(const struct uipc_latch *latch)
 {
-    struct stat ours, there;
-    return fstat(latch->fd, &ours) == 0 && fstat(latch->shown, &there) == 0 && ours.st_dev == there.st_dev &&
-           ours.st_ino == there.st_ino;
+    int same = fcntl(latch->fd, F_DUPFD_QUERY, latch->shown);
+    if (same < 0) {
+        pid_t self = (pid_t)syscall(SYS_getpid);
+        same = syscall(SYS_kcmp, self, self, KCMP_FILE, latch->fd, latch->shown) == 0;
+    }
+    return same == 1;
 }
 
 /* A forked child counts for itself: its event counter is its own, and the parent's handlers are not at work here. */
@@ -70,7 +79,7 @@ static void in_the_child(void)
 {
     uint64_t one = 1;
     for (struct uipc_latch *each = all; each; each = each->next) {
-        int running = atomic_load(&counting[atomic_load(&each->number)]) == each, own;
+        int running = atomic_load(&counting[atomic_load(&each->number)]) == each, own, shown;
         if (atomic_exchange(&each->users, running) == 0)
             continue;
         if (!running) {
@@ -80,8 +89,9 @@ static void in_the_child(void)
         own = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         if (own < 0)
             continue;
+        shown = is_shown(each);
         dup3(own, each->fd, O_CLOEXEC);
-        if (is_shown(each))
+        if (shown)
             dup3(own, each->shown, O_CLOEXEC);
         close(own);
         if (atomic_load(&each->count) && write(each->fd, &one, sizeof one) < 0)
@@ -89,8 +99,26 @@ static void in_the_child(void)
     }
 }
 
+/* No handler runs in the child before its event counters are its own: the parent's would be told. */
+static __thread sigset_t before_fork;
+
+static void block(void)
+{
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before_fork);
+}
+
+static void unblock(void) { pthread_sigmask(SIG_SETMASK, &before_fork, NULL); }
+
+static void begin_in_the_child(void)
+{
+    in_the_child();
+    unblock();
+}
+
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static void watch_forks(void) { pthread_atfork(NULL, NULL, in_the_child); }
+static void watch_forks(void) { pthread_atfork(block, unblock, begin_in_the_child); }
 
 static struct uipc_latch *unused(void)
 {

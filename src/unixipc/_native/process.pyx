@@ -4,17 +4,16 @@
 cimport cython
 from cpython.object cimport PyObject
 from cpython.pycapsule cimport PyCapsule_GetPointer
-from libc.errno cimport EAGAIN, EINTR, ESRCH, errno
+from libc.errno cimport EAGAIN, EINTR, ENOSYS, EPERM, ESRCH, errno
 from libc.stdint cimport int32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 import os
 import sys
-from os import fork as os_fork
-from _thread import _count as thread_count
+from os import fork as os_fork, read as os_read
 
-from unixipc._native.descriptor cimport Descriptor
+from unixipc._native.descriptor cimport Descriptor, in_main_thread
 
 from unixipc._call import failure
 
@@ -43,7 +42,6 @@ cdef extern from "uipc.h" nogil:
         int sa_flags
     int sigaction(int, const c_sigaction *, c_sigaction *)
     int getpid()
-    int getppid()
     int setpgid(int, int)
     int setsid()
     int kill(int, int)
@@ -103,6 +101,10 @@ cdef extern from *:
         UIPC_PIDFD_INFO_EXIT
     unsigned long UIPC_PIDFD_GET_INFO
 
+cdef struct uipc_parent:
+    int pid
+    int pidfd   # where the child has a death signal, for a parent outside of its pid namespace
+
 cdef extern from "spawn.h" nogil:
     ctypedef struct uipc_mask_correction:
         pass
@@ -114,12 +116,14 @@ cdef extern from "spawn.h" nogil:
         int (*moves)[2]
         int move_count
         int death_signal
+        int lasting
         int new_group
         int new_session
         uipc_mask_correction *leave_out
         int error
         const char *step
     int uipc_spawn(uipc_spawn_plan *, int *, int *)
+    int uipc_parent_has_ended(int, int)
 
 
 cdef char **as_vector(list words) except NULL:
@@ -149,6 +153,7 @@ def spawn(list candidates, list argv, list envp, bytes folder, list moves, int d
         for i, (source, target) in enumerate(moves):
             plan.moves[i][0], plan.moves[i][1] = source, target
         plan.move_count, plan.death_signal = len(moves), death_signal
+        plan.lasting = death_signal and not in_main_thread()
         plan.new_group, plan.new_session = group, session
         plan.folder = NULL if folder is None else <char *>folder
         plan.leave_out = correction_of_masks()
@@ -353,32 +358,48 @@ def living(int pid):
 def fork_run(target, tuple args, int death_signal, bint group, bint session, int armed, make):
     """fork(2) in which the child runs ``target(*args)`` and ends; its handle, of class `make`, in the parent.
 
+    The child waits at a gate until its pidfd is open here: nobody can reap it before, and if it cannot be had, nothing
+    has run.
     `armed`: where the child says that its death signal is set (-1: nowhere).
     Compiled, because what parent and child touch between fork and exit is what it costs: a page fault for each page.
     """
-    cdef int parent = getpid(), pid
+    cdef int pid
     cdef int gate[2]
-    gate[0] = gate[1] = -1
+    cdef uipc_parent parent
     cdef ChildHandle child = make.__new__(make)  # before the fork, as all that can be
     cdef bint looping = "asyncio" in sys.modules or "trio" in sys.modules
     flush_output()
-    if others_may_reap() and pipe2(gate, O_CLOEXEC) < 0:
-        raise failure(errno, "pipe2(2)", None)
+    parent.pid, parent.pidfd = getpid(), -1
+    if death_signal:
+        parent.pidfd = pidfd_open(parent.pid, False)
+    if pipe2(gate, O_CLOEXEC) < 0:
+        code = errno
+        close_if_open(parent.pidfd)
+        raise failure(code, "pipe2(2)", None)
     try:
         pid = os_fork()
         if pid == 0:
-            run_child(target, args, gate, parent, death_signal, group, session, armed, looping)
-        sched_yield()  # let the child go first: what we touch while it lives is copied for it
+            run_child(target, args, gate, &parent, death_signal, group, session, armed, looping)
         if group and not session:
             setpgid(pid, pid)  # child and parent both do it, so that the group exists whoever comes first
         adopt(child, pid)
-        if gate[1] >= 0:
-            write(gate[1], b"!", 1)  # a byte, not just a close: a fork in another thread may hold a copy of this end
+        while write(gate[1], b"!", 1) < 0:  # a byte, not just a close: without it the child ends and has run nothing
+            if errno != EINTR:
+                code = errno
+                Descriptor.close(child)
+                give_up(pid)
+                raise failure(code, "write(2)", f"process {pid}")
+        sched_yield()  # let the child go first: what we touch while it lives is copied for it
     finally:
-        if gate[0] >= 0:
-            close(gate[0])
-            close(gate[1])
+        close_if_open(parent.pidfd)
+        close(gate[0])
+        close(gate[1])
     return child
+
+
+cdef void close_if_open(int fd) noexcept:
+    if fd >= 0:
+        close(fd)
 
 
 cdef int adopt(ChildHandle child, int pid) except -1:
@@ -387,16 +408,21 @@ cdef int adopt(ChildHandle child, int pid) except -1:
     if pidfd >= 0:
         child.own(pid, pidfd)
         return 0
+    give_up(pid)
+    raise failure(code, "pidfd_open(2)", f"process {pid}", REFUSED if code == EPERM or code == ENOSYS else None)
+
+
+cdef int give_up(int pid) except -1:
+    """End a child that waits at the gate: it has run nothing, and is unreaped as long as it waits."""
     kill(pid, SIGKILL)
-    os.waitpid(pid, 0)
-    raise failure(code, "pidfd_open(2)", f"process {pid}")
+    try:
+        os.waitpid(pid, 0)
+    except ChildProcessError:
+        pass  # somebody else has reaped it
+    return 0
 
 
-cdef bint others_may_reap() except -1:
-    """Whether somebody could take a new child's status before its pidfd is open: then it must wait for us."""
-    cdef c_sigaction now
-    sigaction(SIGCHLD, NULL, &now)
-    return now.sa_handler != NULL or now.sa_flags & SA_NOCLDWAIT or thread_count() > 0
+cdef str REFUSED = "a sandbox (seccomp) or an old kernel refuses it: no child can be held, so none was started"
 
 
 def forget_event_loop():
@@ -412,7 +438,7 @@ def forget_event_loop():
         events._set_running_loop(None)
 
 
-cdef int run_child(target, tuple args, int *gate, int parent, int death_signal, bint group, bint session,
+cdef int run_child(target, tuple args, int *gate, uipc_parent *parent, int death_signal, bint group, bint session,
                    int armed, bint looping) except -1:
     """Never returns: whatever happens, the child ends here and not in the caller's code."""
     cdef int code = 1
@@ -423,10 +449,10 @@ cdef int run_child(target, tuple args, int *gate, int parent, int death_signal, 
         if armed >= 0:
             write(armed, b"!", 1)
             close(armed)
-        if gate[0] >= 0:
-            close(gate[1])
-            os.read(gate[0], 1)  # the parent has our pidfd, or has died
-            close(gate[0])
+        close(gate[1])
+        if not os_read(gate[0], 1):
+            c_exit(1)  # the parent has no handle for us, or has died
+        close(gate[0])
         result = target(*args)
         code = result & 0xFF if isinstance(result, int) else 0
     except SystemExit as leaving:
@@ -438,15 +464,16 @@ cdef int run_child(target, tuple args, int *gate, int parent, int death_signal, 
         c_exit(code)
 
 
-cdef int join_family(int parent, int death_signal, bint group, bint session) except -1:
+cdef int join_family(uipc_parent *parent, int death_signal, bint group, bint session) except -1:
     if session and setsid() < 0:
         raise failure(errno, "setsid(2)", None)
     if group and not session and setpgid(0, 0) < 0:
         raise failure(errno, "setpgid(2)", None)
     if death_signal:
         set_death_signal(death_signal)
-        if getppid() != parent:  # it died before the prctl: the signal would never come
+        if uipc_parent_has_ended(parent.pid, parent.pidfd):  # before the prctl: the signal would never come
             kill(getpid(), death_signal)
+        close(parent.pidfd)
     return 0
 
 

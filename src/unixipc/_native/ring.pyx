@@ -899,8 +899,11 @@ cdef Py_ssize_t checked_length(Py_ssize_t length_bytes) except -1:
     return length_bytes
 
 
-cdef object note_sent(object error, Py_ssize_t done, Py_ssize_t n):
+def note_sent(error, Py_ssize_t done, Py_ssize_t n):
+    """How far a batch has come, for who may send the rest."""
     error.sent = done
+    if done and hasattr(error, "__notes__"):
+        error.__notes__.clear()  # they say that nothing was changed
     error.add_note(f"{done} of {n} messages were sent")
 
 

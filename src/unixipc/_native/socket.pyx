@@ -61,8 +61,14 @@ cdef extern from "uipc.h" nogil:
     ssize_t recvmsg(int, msghdr *, int)
     ssize_t recv(int, void *, size_t, int)
     int ioctl(int, unsigned long, ...)
-    int close(int)
     int fcntl(int, int, ...)
+    int close(int)
+    struct uipc_stat "stat":
+        long st_size
+    struct rlimit:
+        unsigned long rlim_cur
+    int uipc_stat_of "stat"(const char *, uipc_stat *)
+    int getrlimit(int, rlimit *)
     cmsghdr *CMSG_FIRSTHDR(msghdr *)
     cmsghdr *CMSG_NXTHDR(msghdr *, cmsghdr *)
     unsigned char *CMSG_DATA(cmsghdr *)
@@ -93,7 +99,9 @@ cdef extern from "uipc.h" nogil:
         FIONREAD
         TIOCOUTQ
         SOCK_SEQPACKET
-        F_DUPFD_CLOEXEC
+        INT_MAX
+        RLIMIT_NOFILE
+        F_GETFD
 
 cdef extern from *:
     """
@@ -460,7 +468,7 @@ cdef class Endpoint(Descriptor):
     def try_read(self, Py_ssize_t n):
         """Up to `n` bytes that are here now; b"" when the peer has shut down; None for not now. -- recv(2)"""
         cdef ssize_t got
-        cdef int fd = self.number(), code
+        cdef int fd = self.number(), code, how = MSG_DONTWAIT
         cdef PyObject *raw
         if self.kept is not None:
             data, self.kept = split(self.kept, n)
@@ -473,18 +481,24 @@ cdef class Endpoint(Descriptor):
             raise failure(EMSGSIZE, "recv(2)", self.name, f"the next message is longer than {n} bytes, and would be "
                           "cut; it stays: ask for more, or receive() it and see `truncated`")
         raw = new_bytes(NULL, n)
+        if self.kind != 1:
+            how |= MSG_TRUNC  # the real length; never for streams: there it discards
         if n <= QUICK:
-            got = recv(fd, bytes_text(raw), n, MSG_DONTWAIT)
+            got = recv(fd, bytes_text(raw), n, how)
             code = errno
         else:
             self.enter()
             with nogil:
-                got = recv(fd, bytes_text(raw), n, MSG_DONTWAIT)
+                got = recv(fd, bytes_text(raw), n, how)
                 code = errno
             self.leave()
-        if got >= 0:
+        if 0 <= got <= n:
             return filled(raw, got)
         Py_CLEAR(raw)
+        if got > n:
+            raise failure(EMSGSIZE, "recv(2)", self.name, f"another reader took the message that was next, and the one "
+                          f"behind it, of {got} bytes, was cut to {n} and is lost: ask for more, or receive() it and "
+                          "see `truncated`")
         if code == EAGAIN or code == EINTR:
             return None
         raise refused(code, "recvmsg(2)", self.name)
@@ -657,26 +671,14 @@ cdef class Endpoint(Descriptor):
     cdef int refuse_if_table_full(self, Py_ssize_t most) except -1:
         """EMFILE before anything is lost: a message whose descriptors find no place stays where it is.
 
-        Tried with copies of this socket. Peeking would install the passed descriptors, and closing those again would
-        drop this process's POSIX locks on the files behind them; so it is done only when there is no room for `most`.
+        Peeking installs the passed descriptors, and closing those again drops this process's POSIX locks on the files
+        behind them; so it is done only when there is no room for `most`.
         """
-        cdef int *copies = <int *>malloc(most * sizeof(int))
-        cdef Py_ssize_t room = 0, i
-        if copies == NULL:
-            raise MemoryError()
-        while room < most:
-            copies[room] = fcntl(self.fd, F_DUPFD_CLOEXEC, 0)
-            if copies[room] < 0:
-                break
-            room += 1
-        for i in range(room):
-            close(copies[i])
-        free(copies)
-        if room < most and self.message_has_more_than(room):
+        if free_numbers(most) < most and self.message_finds_no_room():
             raise refused(EMFILE, "recvmsg(2)", self.name)
         return 0
 
-    cdef bint message_has_more_than(self, Py_ssize_t room):
+    cdef bint message_finds_no_room(self):
         """Whether the next message carries more descriptors than there are free numbers; it stays."""
         cdef msghdr message
         cdef char[CONTROL_BYTES] control
@@ -700,6 +702,22 @@ cdef class Endpoint(Descriptor):
             self.kept = whole
         result.size_bytes = len(result.data)
         return result
+
+
+cdef Py_ssize_t free_numbers(Py_ssize_t wanted) noexcept:
+    """How many more descriptors can be open, as far as `wanted`. Only looked at: other threads need numbers too."""
+    cdef uipc_stat table
+    cdef rlimit limit
+    cdef Py_ssize_t most, room = 0
+    cdef int number = 0
+    getrlimit(RLIMIT_NOFILE, &limit)
+    most = min(limit.rlim_cur, <unsigned long>INT_MAX)
+    if uipc_stat_of(b"/proc/self/fd", &table) == 0 and table.st_size and most - table.st_size >= wanted:
+        return wanted  # Linux 6.2 counts
+    while number < most and room < wanted:
+        room += fcntl(number, F_GETFD) < 0
+        number += 1
+    return room
 
 
 cdef object as_tuple(descriptors):

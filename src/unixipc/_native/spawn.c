@@ -66,6 +66,13 @@ static void keep_the_rest_home(struct uipc_spawn *plan) {
             fcntl(plan->moves[i][1], F_SETFD, 0);
 }
 
+/* A parent outside of our pid namespace has the number 0 here: then its pidfd is asked. */
+int uipc_parent_has_ended(pid_t parent, int pidfd) {
+    struct pollfd one = {.fd = pidfd, .events = POLLIN};
+    pid_t now = getppid();
+    return now ? now != parent : pidfd >= 0 && poll(&one, 1, 0) > 0;
+}
+
 static void enter_family(struct uipc_spawn *plan) {
     if (plan->new_session && setsid() < 0)
         give_up(plan, "setsid(2)");
@@ -75,8 +82,11 @@ static void enter_family(struct uipc_spawn *plan) {
         return;
     if (prctl(PR_SET_PDEATHSIG, plan->death_signal) < 0)
         give_up(plan, "prctl(PR_SET_PDEATHSIG)");
-    if (getppid() != plan->parent) /* it died before the prctl: the signal will never come */
+    if (uipc_parent_has_ended(plan->parent, plan->parent_pidfd)) { /* before the prctl: the signal will never come */
         raise(plan->death_signal);
+        if (getpid() == 1) /* the first process of a namespace does not die of its own signals */
+            _exit(127);
+    }
 }
 
 static int run_child(void *argument) {
@@ -107,7 +117,6 @@ static int start(struct uipc_spawn *plan, char *stack, pid_t *pid, int *pidfd) {
     int status;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    plan->mask = before;
     sigemptyset(&plan->ignored);
     if (plan->leave_out) /* now: no handler can block one more for a stream's sake */
         plan->leave_out(&plan->mask, &plan->ignored);
@@ -123,6 +132,66 @@ static int start(struct uipc_spawn *plan, char *stack, pid_t *pid, int *pidfd) {
     return error;
 }
 
+/* A death signal comes when the *thread* that started the child ends: this one lasts as long as the process. */
+static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER, asking = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static struct { struct uipc_spawn *plan; char *stack; pid_t *pid; int *pidfd, error; } job; /* plan NULL: none, or done */
+static int lasting;
+
+static void *last(void *nothing) {
+    (void)nothing;
+    pthread_mutex_lock(&asking);
+    for (;;) {
+        while (!job.plan)
+            pthread_cond_wait(&changed, &asking);
+        job.error = start(job.plan, job.stack, job.pid, job.pidfd);
+        job.plan = NULL;
+        pthread_cond_broadcast(&changed);
+    }
+    return NULL;
+}
+
+/* A forked process has no such thread yet, whatever its parent's was doing. */
+static void forget(void) {
+    lasting = 0;
+    job.plan = NULL;
+    turn = asking = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+    changed = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
+}
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static void watch_forks(void) { pthread_atfork(NULL, NULL, forget); }
+
+static int begin_to_last(void) {
+    sigset_t all, before;
+    pthread_t thread;
+    pthread_once(&once, watch_forks);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* it is nobody's to handle signals in */
+    int error = pthread_create(&thread, NULL, last, NULL);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    lasting = !error;
+    return error;
+}
+
+static int start_in_a_lasting_thread(struct uipc_spawn *plan, char *stack, pid_t *pid, int *pidfd) {
+    pthread_mutex_lock(&turn);
+    int error = lasting ? 0 : begin_to_last();
+    if (error)
+        plan->step = "pthread_create(3)";
+    else {
+        pthread_mutex_lock(&asking);
+        job.plan = plan, job.stack = stack, job.pid = pid, job.pidfd = pidfd;
+        pthread_cond_broadcast(&changed);
+        while (job.plan)
+            pthread_cond_wait(&changed, &asking);
+        error = job.error;
+        pthread_mutex_unlock(&asking);
+    }
+    pthread_mutex_unlock(&turn);
+    return error;
+}
+
 int uipc_spawn(struct uipc_spawn *plan, pid_t *pid, int *pidfd) {
     char *stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
     if (stack == MAP_FAILED) {
@@ -130,8 +199,12 @@ int uipc_spawn(struct uipc_spawn *plan, pid_t *pid, int *pidfd) {
         return errno;
     }
     plan->parent = getpid();
+    plan->parent_pidfd = plan->death_signal ? (int)syscall(SYS_pidfd_open, plan->parent, 0) : -1;
     plan->error = 0;
-    int error = start(plan, stack, pid, pidfd);
+    pthread_sigmask(SIG_BLOCK, NULL, &plan->mask);
+    int error = (plan->lasting ? start_in_a_lasting_thread : start)(plan, stack, pid, pidfd);
     munmap(stack, STACK_BYTES);
+    if (plan->parent_pidfd >= 0)
+        close(plan->parent_pidfd);
     return error;
 }

@@ -17,16 +17,21 @@ struct uipc_spawn {
     int (*moves)[2];         /* {from, to}: descriptor `from` becomes the child's `to` */
     int move_count;
     int death_signal;        /* 0: none */
+    int lasting;             /* start it from a thread that lasts: the death signal is for the end of that */
     int new_group, new_session;
     sigset_t mask;           /* filled by uipc_spawn: the mask the child gets */
     sigset_t ignored;        /* filled by uipc_spawn: what it ignores though we handle it */
     uipc_mask_correction *leave_out; /* or NULL: corrects both */
     pid_t parent;
+    int parent_pidfd;        /* -1: none */
     int error;               /* out: errno of the step that failed in the child */
     const char *step;        /* out: its name */
 };
 
 /* 0, or an errno (plan->step says whose). On success *pid and *pidfd are the child's. */
 int uipc_spawn(struct uipc_spawn *plan, pid_t *pid, int *pidfd);
+
+/* Asked by a child that has set its death signal: whether the process that started it ended before that. */
+int uipc_parent_has_ended(pid_t parent, int pidfd);
 
 #endif

@@ -56,8 +56,7 @@ class _Sending(_drive.Twin[S], Generic[S]):
         try:
             await _drive.on_word(turn, timeout)
         except OSError as error:
-            error.sent = turn.done  # type: ignore[attr-defined]
-            error.add_note(f"{turn.done} of {len(batch)} messages were sent")
+            _ring.note_sent(error, turn.done, len(batch))
             raise
 
     def try_reserve(self, length_bytes: int) -> _ring.Loan | None:

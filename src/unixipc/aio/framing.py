@@ -64,12 +64,21 @@ class FrameWriter:
         return self.sync.try_flush()
 
     async def send(self, message: Buffer, timeout: float | None = None) -> None:
-        """Send it, waiting until all of it is written. After a time-out or cancel see `pending_bytes`. -- write(2)"""
-        job = _framing.Sending(self.sync, message)
-        sink: Any = self.sync.sink
-        await _drive.on_descriptor(sink, _wait.WRITABLE, job.attempt, timeout=timeout)
+        """Send it, waiting until all of it is written. -- write(2)
+
+        TimeoutError or a cancel: with `pending_bytes` 0 nothing of it went; otherwise it is under way, so do not send
+        it again. The exception says so.
+        """
+        await self._waiting(_framing.Sending(self.sync, message), timeout)
 
     async def flush(self, timeout: float | None = None) -> None:
         """Wait until nothing is pending."""
+        await self._waiting(_framing.Flushing(self.sync), timeout)
+
+    async def _waiting(self, job: _framing.Flushing, timeout: float | None) -> None:
         sink: Any = self.sync.sink
-        await _drive.on_descriptor(sink, _wait.WRITABLE, self.sync.try_flush, timeout=timeout)
+        try:
+            await _drive.on_descriptor(sink, _wait.WRITABLE, job.attempt, timeout=timeout)
+        except BaseException as error:  # a cancel too: whether to send it again depends on it
+            job.explain(error)
+            raise

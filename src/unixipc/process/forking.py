@@ -10,6 +10,7 @@ from .._fd import Descriptor
 from .._native import pipe as _pipe
 from .._native import process as _process
 from .._native.descriptor import ReadEnd
+from .._native.wait import is_main_thread
 from .handle import Child, collect
 
 TYPE_CHECKING = False
@@ -31,11 +32,15 @@ def fork(
 
     It ends with `os._exit`: with the int that `target` returns (else 0), `SystemExit`'s code, or 1 after printing a
     traceback; neither atexit functions nor the caller's ``finally`` blocks run, and output is flushed once.
-    `death_signal`: sent to the child when the *thread* that forked it ends (prctl(2), PR_SET_PDEATHSIG).
-    `new_group`, `new_session`: setpgid(2), setsid(2). Where anybody else could reap the child (threads, a SIGCHLD
-    handler), it starts only when its pidfd is open here, so that the handle cannot mean another process. In a process
-    with threads only the forking one exists in the child: locks that others held stay locked (Python 3.12 warns).
+    `death_signal`: sent to the child when this process ends (prctl(2), PR_SET_PDEATHSIG). The kernel sends it when the
+    *thread* that forked ends, so only the main thread may ask for it (ValueError): `spawn` has a way for the others.
+    `new_group`, `new_session`: setpgid(2), setsid(2). The child starts only when its pidfd is open here: the handle
+    cannot mean another process, and `target` has not run if this raises (OSError: a full descriptor table, a sandbox
+    that refuses pidfd_open(2), a limit on processes). In a process with threads only the forking one exists in the
+    child: locks that others held stay locked (Python 3.12 warns).
     """
+    if death_signal and not is_main_thread():
+        raise ValueError("a death signal comes when the forking thread ends: fork in the main thread, or spawn")
     collect()
     try:
         if death_signal:

@@ -36,6 +36,9 @@ def spawn(
     Nothing else is inherited. Signal handlers are reset; SIGPIPE is as a C program expects it; the mask is ours, but
     for what is blocked only because a `SignalStream` reads it. Errors come here, not as an exit status:
     FileNotFoundError, PermissionError, OSError(ENOEXEC) name the program or the folder.
+    `death_signal`: sent to it when this process ends (prctl(2)). As the kernel looks at the starting *thread*, the
+    program is started by one of the library's that lasts if this is not the main thread; it then has the processor
+    affinity and the priority of that one.
     """
     words = [_word(word, "an argument") for word in argv]
     if not words or not words[0]:
