@@ -240,6 +240,8 @@ cdef class LockCalls:
         """The file, opened anew; made if it is missing. A link in its place is refused."""
         cdef Opening made = Opening.__new__(Opening)
         cdef int code = self.open_as(made, O_RDWR | (O_CREAT if self.mode >= 0 else 0))
+        if code == EACCES and self.mode >= 0 and self.open_as(made, O_RDWR) == 0:
+            code = 0  # another user's file in a sticky folder: sysctl fs.protected_regular refuses O_CREAT
         made.ours = made.writable = True
         if code in (EACCES, EROFS, EPERM, EISDIR, ETXTBSY) and (shared or self.kind == FLOCK):
             made.writable = False  # a lock that does not need to write: flock, and shared ones

@@ -212,7 +212,7 @@ cdef class Member:
 
     def _join(self, int role):
         """Take a place. OSError(EUSERS) if there is none."""
-        cdef int rc, _turn
+        cdef int rc = UIPC_OK, _turn
         self.check_open()
         checked_role(role)
         for _turn in range(MOST_TURNS):

@@ -6,7 +6,7 @@ cimport cython
 from cpython.buffer cimport Py_buffer, PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.ref cimport PyObject
-from libc.errno cimport EAGAIN, EINTR, EMFILE, EMSGSIZE, ENAMETOOLONG, ENODATA, ENOPROTOOPT, errno
+from libc.errno cimport EAGAIN, ECONNREFUSED, EINTR, EMFILE, EMSGSIZE, ENAMETOOLONG, ENODATA, ENOPROTOOPT, errno
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
@@ -227,7 +227,11 @@ def connect_once(int fd, bytes raw, name):
         return None
     if code == EINTR:
         raise InterruptedError(code, "interrupted")
-    raise failure(code, "connect(2)", name)
+    hint = None
+    if code == ECONNREFUSED and raw[:1] == b"\0":
+        from unixipc.sockets.address import nobody_there
+        hint = nobody_there(name)
+    raise failure(code, "connect(2)", name, hint)
 
 
 def accept_now(Descriptor listener, cls, int kind):

@@ -15,7 +15,8 @@ from cpython.buffer cimport PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.long cimport PyLong_AsLong, PyLong_CheckExact
 from cpython.number cimport PyNumber_Index
-from libc.errno cimport E2BIG, EACCES, EAGAIN, EFAULT, EFBIG, EIDRM, EINTR, EINVAL, ENOMEM, ENOMSG, ERANGE, errno
+from libc.errno cimport E2BIG, EACCES, EAGAIN, EFAULT, EFBIG, EIDRM, EINTR, EINVAL, EMSGSIZE, ENOMEM, ENOMSG, ERANGE
+from libc.errno cimport errno
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
@@ -341,6 +342,10 @@ cdef bint fits(long type, Selection *what) noexcept:
     return (type != what.type) == (what.flags & MSG_EXCEPT != 0)
 
 
+cdef enum:
+    MOST_LOOKED_AT = 1000
+
+
 cdef class QueueCalls(Handle):
     """A queue's tries and waits."""
 
@@ -394,10 +399,22 @@ cdef class QueueCalls(Handle):
         if rc == 0:
             return 0
         if code == EAGAIN and flags & IPC_NOWAIT:
+            self.refuse_for_ever(number, n)
             return code
         if code == EINVAL and type < 1:
             raise wrong_type("msgsnd(2)", type)
         raise refused(code, "msgsnd(2)", self)
+
+    cdef int refuse_for_ever(self, int number, Py_ssize_t n) except -1:
+        """Who waits for room for what is longer than the whole queue waits for ever."""
+        cdef msqid_ds now
+        if msgctl(number, IPC_STAT, &now) < 0 and msgctl(slot_of(number), MSG_STAT_ANY, &now) != number:
+            return 0
+        if <size_t>n > now.msg_qbytes:
+            from unixipc._call import failure
+            raise failure(EMSGSIZE, "msgsnd(2)", self.name, f"a message of {n} bytes never fits into this queue, which "
+                          f"holds {now.msg_qbytes}: resize(capacity_bytes=) it, or send less at once")
+        return 0
 
     def try_send(self, body, type=1):
         """Put one message into the queue; False while there is no room. -- msgsnd(2)"""
@@ -450,9 +467,30 @@ cdef class QueueCalls(Handle):
                     free(message)
             if code == ENOMSG and flags & IPC_NOWAIT:
                 return None
-            if code != E2BIG or not cut:
+            if code == E2BIG and not cut:
+                raise self.too_long(what)
+            if code != E2BIG:
                 raise refused(code, "msgrcv(2)", self)
             self.room *= 2
+
+    cdef object too_long(self, Selection *what):
+        """The refusal of the message that is longer than was asked for, with its length, if it is still there."""
+        error = refused(E2BIG, "msgrcv(2)", self)
+        cdef Selection at
+        cdef Message each, found = None
+        try:
+            for i in range(MOST_LOOKED_AT):
+                at = Selection(i, MSG_COPY, -1, False)
+                each = self.take(&at, IPC_NOWAIT)
+                if each is None or (found is not None and what.type >= 0):
+                    break
+                if fits(each.type, what) and (found is None or each.type < found.type):
+                    found = each
+        except OSError:  # this kernel does not copy messages, or it was removed
+            return error
+        if found is not None and len(found.body) > what.most:
+            error.add_note(f"the message that waits has {len(found.body)} bytes, max_bytes is {what.most}")
+        return error
 
     def decoded(self, Message message):
         """The same with its body as the codec reads it; if that fails, the error has the `message`: it is not lost."""
@@ -629,7 +667,10 @@ cdef long checked_type(type) except -1:
 def wrong_type(str call, number):
     """What the kernel says of a type below 1, in words."""
     from unixipc._call import failure
-    return failure(EINVAL, call, None, f"message types start at 1, this is {number}")
+    hint = f"message types start at 1, this is {number}"
+    if call == "msgrcv(2)":
+        hint += f"; up_to={-number} takes the lowest type up to that" if number else "; without `type` it is the first"
+    return failure(EINVAL, call, None, hint)
 
 
 cdef int slot_of(int number) noexcept:
@@ -708,9 +749,11 @@ cdef class Operations:
             free(self.each)
 
     cdef int pack(self, sembuf *one, op, bint undo) except -1:
-        if isinstance(op, tuple):
+        if isinstance(op, tuple) and len(op) == 2:
             index, change = op
             own_undo, nowait = undo, False
+        elif not hasattr(op, "change"):
+            raise TypeError(f"operations are (index, change) or Operation, each an argument: op((0, -1)); not {op!r}")
         else:
             index, change, nowait = op.index, op.change, op.nowait
             own_undo = undo if op.undo is None else op.undo
@@ -1362,8 +1405,9 @@ cdef class Segment:
     def view(self, structure, Py_ssize_t offset_bytes=0):
         """A `ctypes` structure (or array) in these bytes: its fields are the shared memory's."""
         if self.readonly:
-            raise TypeError("ctypes cannot look at read-only memory without a copy: attach it writable, or copy with "
-                            "from_buffer_copy")
+            word = getattr(structure, "__name__", "it")
+            raise TypeError("ctypes cannot look at read-only memory without a copy: attach it writable, or copy it: "
+                            f"{word}.from_buffer_copy(segment, {offset_bytes})")
         return structure.from_buffer(self, offset_bytes)
 
     def array(self, dtype, shape=None, offset_bytes=0):

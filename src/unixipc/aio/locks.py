@@ -169,7 +169,7 @@ class RecordLock(_Lock):
         kind: Kind = "ofd",
         whence: Whence = "start",
         timeout: float | None = None,
-        mode: int = -1,
+        mode: int = 0o600,
         trust_file_system: bool = False,
     ) -> None:
         if not isinstance(file, locks.RecordLock):

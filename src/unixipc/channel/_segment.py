@@ -348,7 +348,8 @@ def _new_file(
     try:
         made = Descriptor(os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600), name)
     except OSError as error:
-        raise explained(error, "open(2)", folder) from None
+        hint = f"a new channel needs write permission on {folder}" if isinstance(error, PermissionError) else None
+        raise explained(error, "open(2)", folder if name is None else path_of(name), hint) from None
     try:
         os.fchmod(made.fileno(), mode)
         _set_aside(made, _ring.HEADER_BYTES + capacity, folder)
@@ -366,7 +367,11 @@ def _set_aside(file: Descriptor, size_bytes: int, folder: str) -> None:
         resize(file, size_bytes)
     except OSError as error:
         if error.errno == errno.ENOSPC:
-            error.add_note(f"{folder} has too little room: df {folder}; mount -o remount,size=... {folder}")
+            error.add_note(
+                f"{folder} has too little room (df {folder}): give less capacity_bytes=, or a path on another file "
+                f"system as the name, or make it larger: mount -o remount,size=... {folder}; "
+                "a container's: docker run --shm-size=..."
+            )
         raise
 
 

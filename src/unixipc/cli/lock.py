@@ -34,7 +34,7 @@ class Range(click.ParamType[tuple[int, int]]):
 @click.option("-s", "--shared", is_flag=True, help="Others may share the lock.")
 @click.option("-w", "--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Wait so long at most.")
 @click.option("-n", "--nonblock", is_flag=True, help="Do not wait.")
-@click.option("-r", "--range", "span", type=Range(), help="A record lock on these bytes (the file must be there).")
+@click.option("-r", "--range", "span", type=Range(), help="A record lock on these bytes.")
 @click.option("-E", "--conflict-exit-code", "conflict", type=click.IntRange(0, 255), default=1, show_default=True,
               help="The exit status if somebody else holds it.")  # fmt: skip
 @click.option("-o", "--close", is_flag=True,
@@ -76,9 +76,10 @@ def lock(
 def _make(file: str, span: tuple[int, int] | None, shared: bool, create: bool) -> Lock:
     from ..locks import FileLock, RecordLock
 
+    mode = 0o666 if create else -1  # less the umask, as flock(1)
     if span is not None:
-        return RecordLock(file, *span, shared=shared)
-    return FileLock(file, shared=shared, mode=0o666 if create else -1)  # less the umask, as flock(1)
+        return RecordLock(file, *span, shared=shared, mode=mode)
+    return FileLock(file, shared=shared, mode=mode)
 
 
 def _acquired(made: Lock, timeout: float | None) -> bool:

@@ -101,10 +101,14 @@ def _by_number(number: int, is_key: bool) -> Callable[[Row], bool]:
 
 
 def _by_name(text: str, files: set[Identity]) -> Callable[[Row], bool]:
+    """Who binds a whole `sun_path` has NUL bytes behind an abstract name, which nobody types."""
     own = os.stat("/proc/thread-self/ns/net").st_ino
 
+    def called(name: object) -> bool:
+        return name == text or (text[:1] == "@" and isinstance(name, str) and name.rstrip("\0") == text)
+
     def names(row: Row) -> bool:
-        if getattr(row, "netns", own) != own or not any(getattr(row, each, None) == text for each in NAMES):
+        if getattr(row, "netns", own) != own or not any(called(getattr(row, each, None)) for each in NAMES):
             return False
         return not files or row.kind not in FILES or any(str(row.id).endswith(f":{inode}") for _dev, inode in files)
 

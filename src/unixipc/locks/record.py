@@ -36,7 +36,7 @@ class RecordLock(FileLocking):
     `kind` "ofd", the default: it belongs to an opening, as a flock does. "posix": it belongs to the process; then
     closing *any* descriptor of the file anywhere in the process drops it, two objects in one process do not exclude
     each other, and the kernel refuses what it sees as a deadlock (OSError(EDEADLK)). Both kinds exclude each other, and
-    neither knows of flock. A path is made only if `mode` is given. An exclusive lock needs a file open for writing, a
+    neither knows of flock. A missing file is made, and stays. An exclusive lock needs a file open for writing, a
     shared one a file open for reading (OSError(EBADF)).
 
     Objects on one open file share its opening and do not exclude each other: their ranges split, merge and convert, as
@@ -59,7 +59,7 @@ class RecordLock(FileLocking):
         kind: Literal["ofd", "posix"] = "ofd",
         whence: Whence = "start",
         timeout: float | None = None,
-        mode: int = -1,
+        mode: int = 0o600,
         trust_file_system: bool = False,
     ) -> None:
         if kind not in ("ofd", "posix"):

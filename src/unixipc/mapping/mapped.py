@@ -77,7 +77,8 @@ class Mapping(_mapping.Mapped):
     def view(self, structure: type[V], offset_bytes: int = 0) -> V:
         """A `ctypes` structure (or array) in these bytes: its fields are the memory's."""
         if self.readonly:
-            raise TypeError("ctypes cannot look at read-only memory without a copy: use from_buffer_copy")
+            how = f"{structure.__name__}.from_buffer_copy(mapping, {offset_bytes})"
+            raise TypeError(f"ctypes cannot look at read-only memory without a copy: map it 'rw', or copy it: {how}")
         made: Any = structure
         result: V = made.from_buffer(self, offset_bytes)
         return result

@@ -19,6 +19,8 @@ from .._creation import checked_mode, create_or_open
 from .._fd import check_kind
 from .._native import mapping as _mapping
 from .._native import posix as _posix
+from .._native.lease import LeaseCalls
+from .._native.locks import LockCalls
 from ..mapping._reserve import resize
 from ._names import checked_name
 
@@ -81,9 +83,11 @@ class SharedMemory(_mapping.Mappable):
     def ensure(cls, name: str, size_bytes: int, mode: int = 0o600) -> Self:
         """Open it, or make it if it is missing: any number of processes may do so at once. -- shm_open(3)
 
-        OSError(EINVAL) if the object of this name is smaller. (What C programs make with shm_open and ftruncate has
-        size 0 in between: open it when they are ready.)
+        OSError(EINVAL) if the object of this name is smaller. What C programs make with shm_open and ftruncate has
+        length 0 in between: while they have it open it is theirs, and what nobody has open any more is taken over.
         """
+        if _is_empty(_path(name)):
+            _fill_leftover(cls, name, size_bytes, mode)
         made = create_or_open(lambda: cls.create(name, size_bytes, mode), lambda: cls.open(name))
         try:
             there = made.size_bytes
@@ -154,6 +158,38 @@ class SharedMemory(_mapping.Mappable):
 def remove_memory(name: str) -> None:
     """Take the name of a shared memory object away, without opening it. -- shm_unlink(3)"""
     _posix.unlink_memory(checked_name(name, "shm_unlink(3)"))
+
+
+PATIENCE_S = 10.0
+"""For others who take over a leftover: each needs no longer than its memory takes to be set aside."""
+
+
+def _is_empty(path: str) -> bool:
+    try:
+        found = os.stat(path, follow_symlinks=False)
+    except OSError:
+        return False
+    return stat.S_ISREG(found.st_mode) and found.st_size == 0
+
+
+def _fill_leftover(cls: type[SharedMemory], name: str, size_bytes: int, mode: int) -> None:
+    """Make an object of length 0 whole, if nobody has it open: a lease on it, which keeps openers waiting, tells.
+
+    Those who would do so at once take turns (a lock on the folder), and do not have it open meanwhile.
+    """
+    checked_mode(mode)
+    folder = LockCalls(FOLDER.rstrip("/"), -1, "flock", False, 0, 0, -1, PATIENCE_S)
+    try:
+        folder.acquire()
+        if _is_empty(_path(name)):
+            with cls.open(name) as leftover, LeaseCalls(leftover.fileno(), "write") as lease:
+                if lease.try_acquire():
+                    _permit(leftover, mode)
+                    leftover.resize(size_bytes)
+    except (FileNotFoundError, PermissionError):
+        pass  # somebody has removed it, or owns it: what follows says so
+    finally:
+        folder.close()
 
 
 def _path(name: str) -> str:

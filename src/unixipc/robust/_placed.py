@@ -83,6 +83,7 @@ def checked_slots(slots: int, what: str) -> int:
 
 def _create_named(cls: type[R], kind: int, slots: int, name: str, mode: int) -> R:
     """Nobody sees it before it is one: it gets its name last."""
+    name = slashed(name)
     path = FOLDER + checked_name(name, CALL)
     checked_mode(mode)
     with SharedMemory.temporary(_robust.size_bytes(slots)) as memory:
@@ -101,12 +102,18 @@ def _create_named(cls: type[R], kind: int, slots: int, name: str, mode: int) -> 
 
 
 def _open(cls: type[R], kind: int, name: str) -> R:
+    name = slashed(name)
     with SharedMemory.open(name) as memory:
         if memory.size_bytes < _robust.BLOCK_BYTES:
             raise LayoutError("size of the file", f"at least {_robust.BLOCK_BYTES} bytes", memory.size_bytes)
         made = _robust.attach_to(cls, kind, memory.map(), 0, name)
         made.file = _identity(memory)
     return made
+
+
+def slashed(name: str) -> str:
+    """The name as the room of POSIX objects has it: channels take a word, so these do too."""
+    return f"/{name}" if isinstance(name, str) and name and "/" not in name else name
 
 
 def _identity(memory: SharedMemory) -> tuple[int, int]:

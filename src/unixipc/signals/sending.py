@@ -29,8 +29,12 @@ def send(target: int | Target, signal: int, value: int | None = None) -> None:
     OSError(EINVAL) if there is no such signal; BlockingIOError when too many signals are pending (RLIMIT_SIGPENDING):
     try again when the receiver has taken some. ValueError for a value that does not fit.
     """
+    if not hasattr(signal, "__index__"):
+        raise TypeError(f"a signal is a number, such as signal.SIGTERM, not {signal!r}")
     signal, value = operator.index(signal), None if value is None else operator.index(value)
     if not isinstance(target, int):
+        if not hasattr(target, "send_signal"):
+            raise TypeError(f"a target is a pid, a Child or a Process, not {target!r}")
         target.send_signal(signal, value)
     elif value is None:
         _signals.send_plain(target, signal)

@@ -96,3 +96,17 @@ def open_folder(path: str) -> tuple[Descriptor, str]:
         return Descriptor(os.open(folder or ".", os.O_RDONLY | os.O_DIRECTORY), folder or "."), name
     except OSError as error:
         raise explained(error, "open(2)", folder or ".") from None
+
+
+def nobody_there(name: str) -> str:
+    """What a refusal means of an abstract name ("@name"), which is no file. -- unix(7)"""
+    hint = "nobody in this network namespace listens on this abstract name"
+    try:
+        with open("/proc/net/unix", "rb") as table:  # NUL bytes are shown as "@"
+            bound = [line.split(None, 7)[-1].strip() for line in table]
+    except OSError:
+        return hint
+    asked = os.fsencode(name)
+    if any(each != asked and each.rstrip(b"@") == asked for each in bound):
+        return f"{hint}; one with NUL bytes behind it is bound, and they are part of a name: give them too"
+    return hint

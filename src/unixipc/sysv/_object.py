@@ -8,10 +8,12 @@ import weakref
 from .._creation import checked_mode
 from .._native import sysv as _sysv
 from .._record import record
+from ..errors import ObjectRemoved
 from .key import Key
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import TypeVar
 
     H = TypeVar("H", bound="_sysv.Handle")
@@ -35,6 +37,22 @@ def permissions_of(raw: tuple[int, int, int, int, int, int]) -> Permissions:
     """From what the kernel gives; flags that it keeps in the mode are left out."""
     key, mode, uid, gid, cuid, cgid = raw
     return Permissions(Key(key), mode & 0o777, uid, gid, cuid, cgid)
+
+
+def values_of(initial: Sequence[int]) -> tuple[int, ...]:
+    """The initial values of a set."""
+    if hasattr(initial, "__index__"):
+        raise TypeError(
+            f"`initial` is a list with a value for each semaphore: [{initial}] for one, [0] * {initial} for {initial}"
+        )
+    return tuple(initial)
+
+
+def one_value(initial: int) -> int:
+    """The initial value of a set of one."""
+    if not hasattr(initial, "__index__"):
+        raise TypeError(f"`initial` is one number, not {initial!r}: SemaphoreSet takes a list")
+    return initial
 
 
 def signed(key: int) -> int:
@@ -61,11 +79,21 @@ def _close_all() -> None:
 
 def adopt(handle: _sysv.QueueCalls | _sysv.SetCalls | _sysv.MemoryCalls, id: int) -> None:
     """Make a new handle stand for the object of this id. `ObjectRemoved` if there is none."""
+    kind = type(handle).__name__
+    if isinstance(id, Key) or not hasattr(id, "__index__"):
+        raise TypeError(f"{kind}(id) takes the number that the kernel gave, not {id!r}: for a key use {kind}.open(key)")
+    if id >= 1 << 31:
+        raise ValueError(
+            f"{kind}(id) takes the number that the kernel gave: {id} is too large, and may be a key: {kind}.open(key)"
+        )
     _sysv.adopt(handle, id)
     try:
         _sysv.know_key(handle, handle.status()[1][0])
     except PermissionError:
         pass  # we may use it without being allowed to look at it
+    except ObjectRemoved as error:
+        error.__notes__ = [f"nothing has this id in this IPC namespace; if it is a key: {kind}.open(key)"]
+        raise
 
 
 def given(mode: int | None, uid: int | None, gid: int | None) -> tuple[int, int, int]:

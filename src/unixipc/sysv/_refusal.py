@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 
 from .._call import failure
+from .._text import text_of
 from ..errors import ObjectRemoved
 
 __all__ = ["refusal"]
@@ -88,7 +89,8 @@ def refusal(code: int, call: str, name: object = None, gone: bool = False) -> OS
     """The exception for a refused System V call. `gone`: the object was removed, whatever the errno says."""
     if gone:
         return _removed(code, call, name)
-    return failure(code, call, name, _limit_text(call, code) or HINTS.get((call, code)) or _common(call, code))
+    hint = _limit_text(call, code) or HINTS.get((call, code)) or _common(call, code)
+    return failure(code, call, name, _with_owner(hint, call, name) if code in (errno.EACCES, errno.EPERM) else hint)
 
 
 def _removed(code: int, call: str, name: object) -> OSError:
@@ -103,6 +105,21 @@ def _common(call: str, code: int) -> str | None:
     if code == errno.EPERM:
         return "only the owner, the creator or root may do this"
     return None
+
+
+def _with_owner(hint: str | None, call: str, name: object) -> str | None:
+    """With whose it is and its mode, which the kernel shows to everybody. -- proc_sysvipc(5)"""
+    words = [*str(name).split(), "", ""]
+    try:
+        names, *rows = [line.split() for line in text_of(f"/proc/sysvipc/{call[:3]}").splitlines()]
+    except (OSError, ValueError):
+        return hint
+    for row in (dict(zip(names, each, strict=False)) for each in rows):
+        is_key = words[0] == "key" and f"0x{int(row['key']) & 0xFFFFFFFF:08x}" == words[1]
+        if is_key or f"(id {row[names[1]]})" in str(name):
+            owner = f"owner uid {row['uid']}, gid {row['gid']}, mode 0{int(row['perms'], 8) & 0o777:03o}"
+            return f"{hint} ({owner})"
+    return hint
 
 
 def _limit_text(call: str, code: int) -> str | None:

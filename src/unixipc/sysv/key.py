@@ -37,6 +37,9 @@ class Key(int):
 
     def __new__(cls, number: int) -> Self:
         """A key from a number of 32 bits."""
+        if not hasattr(number, "__index__"):
+            hint = "Key.ftok(path, id) makes one from a file"
+            raise TypeError(f"a key is a number of 32 bits, not {number!r}: {hint}")
         if not LOWEST <= number <= HIGHEST:
             raise ValueError(f"a key has 32 bits ({LOWEST}..{HIGHEST}), {number} does not fit")
         return super().__new__(cls, number & HIGHEST)

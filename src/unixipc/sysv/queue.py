@@ -61,7 +61,8 @@ class MessageQueue(_sysv.QueueCalls):
     what bodies are; without one they are bytes.
 
     Errors: FileExistsError, FileNotFoundError, PermissionError; OSError(EINVAL) for a type below 1 or a message
-    beyond kernel.msgmax; OSError(E2BIG) for a message longer than `max_bytes`, which stays; `ObjectRemoved` when the
+    beyond kernel.msgmax; OSError(EMSGSIZE) for a message longer than the queue's capacity, which would never fit;
+    OSError(E2BIG) for a message longer than `max_bytes`, which stays; `ObjectRemoved` when the
     queue was removed; OSError(ENOSPC) beyond kernel.msgmni. A failed receive destroys nothing.
 
     The five fates: **close** forgets the id; the queue and its messages live on. **remove** destroys them; who waits

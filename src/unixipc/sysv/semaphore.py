@@ -15,7 +15,7 @@ from .._native import sysv as _sysv
 from .._native.sysv import Hold
 from .._record import record
 from . import _initialisation
-from ._object import Permissions, adopt, close_at_exit, given, named, permissions_of
+from ._object import Permissions, adopt, close_at_exit, given, named, one_value, permissions_of, values_of
 from .key import Key
 
 TYPE_CHECKING = False
@@ -86,7 +86,7 @@ class SemaphoreSet(_sysv.SetCalls):
 
         `timeout` is for the lock of the namespace, under which sets are made.
         """
-        return _initialisation.create(cls, Key(key).signed, tuple(initial), checked_mode(mode), timeout)
+        return _initialisation.create(cls, Key(key).signed, values_of(initial), checked_mode(mode), timeout)
 
     @classmethod
     def open(cls, key: int, timeout: float | None = PATIENCE_S) -> Self:
@@ -102,7 +102,7 @@ class SemaphoreSet(_sysv.SetCalls):
 
         Exactly one initialises it; the others wait for that, at most `timeout`. A set that exists keeps its values.
         """
-        return _initialisation.ensure(cls, Key(key).signed, tuple(initial), checked_mode(mode), timeout)
+        return _initialisation.ensure(cls, Key(key).signed, values_of(initial), checked_mode(mode), timeout)
 
     @classmethod
     def temporary(cls, initial: Sequence[int], mode: int = 0o600) -> Self:
@@ -111,7 +111,7 @@ class SemaphoreSet(_sysv.SetCalls):
         Children inherit it, and pickling passes it to others. After kill -9 it is left over: the kernel has no set that
         ends with its maker.
         """
-        return close_at_exit(_initialisation.temporary(cls, tuple(initial), checked_mode(mode)))
+        return close_at_exit(_initialisation.temporary(cls, values_of(initial), checked_mode(mode)))
 
     @property
     def key(self) -> Key:
@@ -171,7 +171,7 @@ class Semaphore(_sysv.OneSemaphore):
     @classmethod
     def create(cls, key: int, initial: int, mode: int = 0o600, timeout: float | None = PATIENCE_S) -> Self:
         """Make a set of one. FileExistsError if the key is in use. -- semget(2)"""
-        return cls._own(SemaphoreSet.create(key, [initial], mode, timeout))
+        return cls._own(SemaphoreSet.create(key, [one_value(initial)], mode, timeout))
 
     @classmethod
     def open(cls, key: int, timeout: float | None = PATIENCE_S) -> Self:
@@ -181,12 +181,12 @@ class Semaphore(_sysv.OneSemaphore):
     @classmethod
     def ensure(cls, key: int, initial: int, mode: int = 0o600, timeout: float | None = PATIENCE_S) -> Self:
         """Open it, or make it if it is missing: any number of processes may do so at once. -- semget(2)"""
-        return cls._own(SemaphoreSet.ensure(key, [initial], mode, timeout))
+        return cls._own(SemaphoreSet.ensure(key, [one_value(initial)], mode, timeout))
 
     @classmethod
     def temporary(cls, initial: int, mode: int = 0o600) -> Self:
         """A set of one without a key, removed at `close`, at the latest when the interpreter ends. -- semget(2)"""
-        return cls._own(SemaphoreSet.temporary([initial], mode))
+        return cls._own(SemaphoreSet.temporary([one_value(initial)], mode))
 
     @classmethod
     def _own(cls, one: SemaphoreSet) -> Self:

@@ -72,13 +72,16 @@ class SharedMemory(Window, KernelObject):
     def __init__(
         self, key: int | None, flags: int = 0, mode: int = 0o600, size: int = 0, init_character: bytes = b" "
     ) -> None:
-        flags, mode = c_int(flags) & ~MODE_BITS, c_int(mode) & MODE_BITS
+        flags, given = c_int(flags) & ~MODE_BITS, c_int(mode)
+        mode = given & MODE_BITS
         new, filler = flags & IPC_CREX == IPC_CREX, character(init_character)
         wanted = index(size) or (PAGE_SIZE if new else 0)
         if not 0 <= wanted <= LONG_MAX:
             raise ValueError(f"a segment cannot have {wanted} bytes")
         with OBTAINING:
-            self._handle = obtained(lambda k: _sysv.get_memory(_sysv.MemoryCalls, k, wanted, mode | flags), key, flags)
+            self._handle = obtained(
+                lambda k: _sysv.get_memory(_sysv.MemoryCalls, k, wanted, mode | flags), key, flags, given
+            )
         self._key = self._handle.key_value
         writable = mode & OWNER_MAY_WRITE
         try:

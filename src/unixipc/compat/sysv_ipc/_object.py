@@ -9,7 +9,7 @@ from ..._call import failure
 from ..._native import sysv as _sysv
 from .._arguments import c_long
 from ._arguments import integer, key_number, user_number
-from ._constants import IPC_CREAT, IPC_EXCL, MODE_BITS, RANDOM_KEY_MAX
+from ._constants import IPC_CREAT, IPC_CREX, IPC_EXCL, MODE_BITS, RANDOM_KEY_MAX
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,8 +24,20 @@ if TYPE_CHECKING:
 MODE, UID, GID, CREATOR_UID, CREATOR_GID, FIRST_OWN = 1, 2, 3, 4, 5, 6
 
 
-def obtained(get: Callable[[int], H], key: Any, flags: int) -> H:
-    """What `get(key)` gives; for a key of None with a random key that was free."""
+def obtained(get: Callable[[int], H], key: Any, flags: int, mode: int) -> H:
+    """What `get(key)` gives; for a key of None with a random key that was free.
+
+    `mode` as the caller gave it: flags in it mean nothing, and whoever put them there is told when it matters.
+    """
+    try:
+        return _obtained(get, key, flags)
+    except FileNotFoundError as error:
+        if mode & IPC_CREX & ~flags:
+            error.add_note("mode= has flags in it, which mean nothing there: IPC_CREAT and IPC_EXCL belong into flags=")
+        raise
+
+
+def _obtained(get: Callable[[int], H], key: Any, flags: int) -> H:
     if flags & IPC_EXCL and not flags & IPC_CREAT:
         raise ValueError("IPC_EXCL means nothing without IPC_CREAT; IPC_CREX is both")
     if key is not None:

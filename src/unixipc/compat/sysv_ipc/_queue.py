@@ -50,13 +50,13 @@ class MessageQueue(KernelObject):
     def __init__(
         self, key: int | None, flags: int = 0, mode: int = 0o600, max_message_size: int = DEFAULT_MESSAGE_BYTES
     ) -> None:
-        flags, mode = c_int(flags), c_int(mode) & MODE_BITS
+        flags, mode = c_int(flags), c_int(mode)
         self._max_message_size = index(max_message_size)
         if not 0 <= self._max_message_size <= LONG_MAX:
             raise ValueError(f"a message has at most {LONG_MAX} bytes, not {max_message_size}")
-        wanted = mode | flags & IPC_CREX
+        wanted = mode & MODE_BITS | flags & IPC_CREX
         with OBTAINING:
-            self._handle = obtained(lambda k: _sysv.get_queue(_sysv.QueueCalls, k, wanted), key, flags)
+            self._handle = obtained(lambda k: _sysv.get_queue(_sysv.QueueCalls, k, wanted), key, flags, mode)
         self._key = self._handle.key_value
 
     def send(self, message: Any, block: Any = True, type: int = 1) -> None:

@@ -47,7 +47,7 @@ class Semaphore(KernelObject):
         self._block, self._undo = True, False
         wanted = flags & IPC_CREX
         with USING:
-            self._handle = obtained(lambda k: _sysv.get_set(_sysv.SetCalls, k, 1, mode | wanted), key, flags)
+            self._handle = obtained(lambda k: _sysv.get_set(_sysv.SetCalls, k, 1, mode | wanted), key, flags, mode)
             self._key = self._handle.key_value
             if wanted and mode & OWNER_MAY_WRITE:
                 self._initialise(initial_value, wanted & IPC_EXCL)
@@ -134,7 +134,7 @@ class Semaphore(KernelObject):
 def _step(delta: Any) -> int:
     step = abs(c_short(delta))
     if not step:
-        raise ValueError("delta must not be 0: Z() is what waits for zero")
+        raise ValueError("The delta must be non-zero")  # in its own words: programs compare them; Z() waits for zero
     return step
 
 
