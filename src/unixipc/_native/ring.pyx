@@ -794,19 +794,21 @@ cdef class SenderCalls(Member):
         """The same for those up to the next large one, under one lock."""
         cdef Py_ssize_t n = len(batch), begun = i
         cdef size_t copied = 0
+        cdef int code = uipc_queue_begin(&self.ring)
         cdef bytes each
-        rc[0] = uipc_queue_begin(&self.ring)
-        if rc[0]:
+        rc[0] = code
+        if code:
             return i
         while i < n and copied < MOST_BYTES:
             each = <bytes>batch[i]
             if PyBytes_GET_SIZE(each) > QUICK:
                 break
-            rc[0] = uipc_queue_put(&self.ring, PyBytes_AS_STRING(each), PyBytes_GET_SIZE(each))
-            if rc[0]:
+            code = uipc_queue_put(&self.ring, PyBytes_AS_STRING(each), PyBytes_GET_SIZE(each))
+            if code:
                 break
             copied += PyBytes_GET_SIZE(each)
             i += 1
+        rc[0] = code
         uipc_queue_end(&self.ring, min(i - begun, INT_MAX))
         self.passed += i - begun
         return i
@@ -1020,14 +1022,14 @@ cdef class Receiving(Member):
         batch = self.take_many(checked_most(most), &rc)
         if batch is None:
             batch = self.wait_to_receive(most, timeout, rc)
-        return self._decoded_many(batch)
+        return batch if self.decode is None else self._decoded_many(batch)
 
     def try_receive_many(self, Py_ssize_t most=1000):
         """Those that are there now, `most` at most; [] for not now. EOFError as in `try_receive`."""
         return self._decoded_many(self.take_or_end(checked_most(most)) or [])
 
     def _decoded_many(self, list batch):
-        return batch if self.decode is None else [self.decode(each) for each in batch]
+        return [self._decoded(each) for each in batch]
 
     def _decoded(self, data):
         return data if self.decode is None else self.decode(data)
@@ -1176,28 +1178,28 @@ cdef class ReceiverCalls(Receiving):
         may be more."""
         cdef uipc_message message
         cdef size_t copied = 0
+        cdef Py_ssize_t before = len(batch), n = before
         cdef int rc = uipc_queue_open(&self.ring)
-        cdef bint any = False
         if rc:
             return rc
         try:
-            while len(batch) < most and copied < MOST_BYTES:
+            while n < most and copied < MOST_BYTES:
                 rc = uipc_queue_next(&self.ring, &message)
                 if rc or message.length > <size_t>QUICK:
                     break
                 batch.append(PyBytes_FromStringAndSize(message.bytes, message.length))
                 uipc_queue_consume(&self.ring, &message)
-                any = True
+                n += 1
                 copied += message.length + 16
         except BaseException:
-            uipc_queue_shut(&self.ring, any)
+            uipc_queue_shut(&self.ring, n > before)
             raise
-        if rc == UIPC_OK and copied < MOST_BYTES and len(batch) < most:  # a large one comes next
-            if not batch:
+        if rc == UIPC_OK and copied < MOST_BYTES and n < most:  # a large one comes next
+            if not n:
                 batch.append(self.taken(&message))
                 return UIPC_OK
             rc = UIPC_NOT_NOW
-        uipc_queue_shut(&self.ring, any)
+        uipc_queue_shut(&self.ring, n > before)
         return rc
 
     cdef object lend(self, bint as_lease, int *rc):
