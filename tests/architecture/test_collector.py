@@ -13,7 +13,7 @@ import warnings
 
 import pytest
 
-from unixipc import Exited, MemFd, event, fork, locks, pipe, posix, robust, signals, sockets
+from unixipc import Exited, MemFd, channel, event, fork, locks, pipe, posix, robust, signals, sockets
 from unixipc._native.seqlock import SeqLock
 from unixipc._native.wait import Word
 from unixipc.errors import OwnerDied
@@ -220,8 +220,28 @@ OTHERS = {
     "timer": lambda folder: signals.Timer(),
     "counter": lambda folder: signals.Counter(signal.SIGUSR1),
     "stream": lambda folder: signals.SignalStream(signal.SIGUSR2),
+    "channel's members": lambda folder: members(channel.Queue.anonymous(1 << 16)),
+    "topic's members": lambda folder: published(channel.Topic.anonymous(1 << 16)),
+    "reservation": lambda folder: members(channel.Queue.anonymous(1 << 16))[1].reserve(10),
+    "lease": lambda folder: sent(channel.Queue.anonymous(1 << 16)).lease(timeout=WAIT),
+    "view of a lease": lambda folder: memoryview(sent(channel.Queue.anonymous(1 << 16)).lease(timeout=WAIT)),
+    "peeked message": lambda folder: sent(channel.Queue.anonymous(1 << 16)).peek(timeout=WAIT),
     "child": lambda folder: ended(fork(lambda: None)),
 }
+
+
+def members(queue):
+    return queue, queue.sender(), queue.receiver()
+
+
+def published(topic):
+    return topic, topic.publisher(), topic.subscriber()
+
+
+def sent(queue):
+    _queue, sender, receiver = members(queue)
+    sender.send(b"x")
+    return receiver
 
 
 def ended(child):

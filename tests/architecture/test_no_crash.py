@@ -19,7 +19,7 @@ import pytest
 
 import unixipc._native
 from unixipc import EventFd, Exited, fork
-from unixipc._native.descriptor import Descriptor
+from unixipc._native.socket import Endpoint
 from unixipc._native.wait import Interrupt
 
 WAIT = 60
@@ -77,7 +77,7 @@ def poke(made):
     gc.collect()
 
 
-SOME = (None, -1, 1, 2**62, b"x", "x", (), Descriptor)
+SOME = (None, -1, 1, 2**62, b"x", "x", (), Endpoint)
 HARMLESS = ("file", "glance", "look", "pipe", "seqlock", "socket", "wait", "mapping", "lease")
 """Modules whose functions do nothing to other processes, nor to files when no descriptor is open."""
 

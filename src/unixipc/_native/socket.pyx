@@ -234,7 +234,7 @@ def connect_once(int fd, bytes raw, name):
     raise failure(code, "connect(2)", name, hint)
 
 
-def accept_now(Descriptor listener, cls, int kind):
+def accept_now(Descriptor listener not None, cls, int kind):
     """The next connection, of class `cls`, close-on-exec; None for not now. -- accept(2)"""
     cdef Endpoint connection = cls.__new__(cls)
     cdef int fd = listener.enter(), number, code

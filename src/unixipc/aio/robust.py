@@ -43,22 +43,16 @@ def _deadlock(name: object) -> OSError:
     return failure(errno.EDEADLK, "futex(2)", name, "this task holds it already, and would wait for itself for ever")
 
 
-def _given_back(lock: Any, death: OwnerDied, release: Callable[[], None]) -> OwnerDied:
-    """A ``with`` that raises has nothing: the next one is told too."""
-    if not lock.closed:
-        release()
-    return _robust.given_back(lock, death)
-
-
-def _mend(lock: Any, death: OwnerDied, repair: Repair) -> None:
-    """What `hold` does in the room, too: if it fails the lock is released, and the next one is told again."""
-    if repair is None:
-        raise _given_back(lock.sync, death, lock.release) from None
+def _mend(lock: Any, death: OwnerDied, repair: Repair, release: Callable[[], None]) -> None:
+    """What the room's blocks do too: if it is not mended the lock is released, and the next one is told again."""
     try:
+        if repair is None:
+            raise _robust.given_back(lock.sync, death) from None
         repair(death)
         lock.recover()
     except BaseException:
-        lock.release()
+        if not lock.closed:
+            release()
         raise
 
 
@@ -174,7 +168,7 @@ class _Mutual(_Placed):
         try:
             await self.acquire(timeout)
         except OwnerDied as death:
-            _mend(self, death, repair)
+            _mend(self, death, repair, self.release)
         try:
             yield self
         finally:
@@ -185,7 +179,7 @@ class _Mutual(_Placed):
         try:
             await self.acquire()
         except OwnerDied as death:
-            raise _given_back(self.sync, death, self.release) from None
+            _mend(self, death, None, self.release)
         return self
 
     async def __aexit__(
@@ -435,7 +429,7 @@ class RWLock(_Placed):
         try:
             await self.acquire_shared(timeout)
         except OwnerDied as death:
-            raise _given_back(self.sync, death, self.release_shared) from None
+            _mend(self, death, None, self.release_shared)
         try:
             yield self
         finally:
@@ -448,7 +442,7 @@ class RWLock(_Placed):
         try:
             await self.acquire(timeout)
         except OwnerDied as death:
-            _mend(self, death, repair)
+            _mend(self, death, repair, self.release)
         try:
             yield self
         finally:
