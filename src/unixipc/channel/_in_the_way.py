@@ -10,13 +10,13 @@ def explain(error: OSError, found: tuple[int, str, int] | None) -> None:
     if found is None:
         return
     pid, what, length_bytes = found
-    whose = f"an unfinished message of {_named(pid)}" if what == "unfinished" else f"a message leased by {_named(pid)}"
+    whose = f"an unfinished message of {named(pid)}" if what == "unfinished" else f"a message leased by {named(pid)}"
     error.pid = pid  # type: ignore[attr-defined]
     error.strerror = f"{error.strerror}: waits behind {whose}"
     error.add_note(f"that message has {length_bytes} bytes; it is finished, or given up, when {pid} goes on or ends")
 
 
-def _named(pid: int) -> str:
+def named(pid: int) -> str:
     """The process with its command and, if it is not running, its state; the number alone for another namespace's."""
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:

@@ -40,8 +40,9 @@ class ChannelRow:
     """A `channel.Queue` ("channel"). `id` is its name; its path, or major:minor:inode once its name is gone.
 
     `senders` and `receivers`: one pid for each member that is alive (in that member's pid namespace); `dead`: members
-    that ended without leaving. `used_by`: processes that have it open or mapped. The numbers of a channel that we may
-    not open are None.
+    that ended without leaving. `unfinished`: the pid of the member whose message is the next one, and is not whole yet:
+    receivers wait behind it. `used_by`: processes that have it open or mapped. The numbers of a channel that we may not
+    open are None.
     """
 
     kind: str
@@ -62,6 +63,7 @@ class ChannelRow:
     senders: tuple[int, ...]
     receivers: tuple[int, ...]
     dead: tuple[int, ...]
+    unfinished: int | None
     used_by: tuple[int, ...]
 
 
@@ -84,6 +86,7 @@ class TopicRow:
     publishers: tuple[int, ...]
     subscribers: tuple[SubscriberStatus, ...]
     dead: tuple[int, ...]
+    unfinished: int | None
     used_by: tuple[int, ...]
 
 
@@ -157,7 +160,7 @@ def _row(
 
 NUMBERS = ("depth", "used_bytes", "sent", "received", "dropped", "refused")
 FACTS = ("capacity_bytes", "when_full", "temporary", "in_use")
-UNKNOWN: dict[str, Any] = {**dict.fromkeys((*FACTS, *NUMBERS)), "senders": (), "receivers": (), "dead": ()}
+UNKNOWN: dict[str, Any] = {**dict.fromkeys((*FACTS, *NUMBERS, "unfinished")), "senders": (), "receivers": (), "dead": ()}
 
 
 def _looked_at(file: Descriptor, known: dict[str, Any]) -> ChannelRow | TopicRow:
@@ -170,6 +173,8 @@ def _looked_at(file: Descriptor, known: dict[str, Any]) -> ChannelRow | TopicRow
         outside._start(memory, file, first, size, known["id"])
         with outside:
             known["dead"] = tuple(outside.dead_members(SENDER) + outside.dead_members(RECEIVER))
+            in_the_way = outside._in_the_way(True)
+            known["unfinished"] = in_the_way and in_the_way[0]
             return _channel(outside, known) if kind == "queue" else _topic(outside, known)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 
 from .._native import ring as _ring
+from ..channel._in_the_way import named
 from . import robust
 from .channels import ChannelRow
 from .namespaces import elsewhere, pid_here, process_here
@@ -129,6 +130,10 @@ def _in_channel(scene: Scene, pid: int, address: int, offset: int, row: ChannelR
         senders, receivers = row.senders, row.receivers
     else:
         senders, receivers = row.publishers, tuple(each.pid for each in row.subscribers)
+    writer = None if row.unfinished is None else pid_here(row.unfinished, row.used_by)
+    if word == "messages" and writer is not None:
+        text = f"{row.kind} {row.id}: the next message is an unfinished one of {named(writer)}"
+        return Thing(row.kind, row.id, "receives", text, scene.enders([writer], "writes the next message"))
     if word == "messages":
         known = members_here(row, senders)
         enders = scene.enders(known, "could send")
