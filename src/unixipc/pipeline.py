@@ -218,9 +218,8 @@ class Running:
         self.left = self.left[:0]
         holders = writers_of(self.drain) if self._read() else []
         if holders:
-            error.strerror = (
-                f"{error.strerror}; {', '.join(holders)} still {'has' if len(holders) == 1 else 'have'} the write end"
-            )
+            have = "has" if len(holders) == 1 else "have"
+            error.strerror = f"{error.strerror}; {', '.join(holders)} still {have} the write end"
         error.stdout = b"".join(self.output)  # type: ignore[attr-defined]
         error.statuses = tuple(child.status for child in self.children)  # type: ignore[attr-defined]
         error.__notes__ = ["pipeline: every program was killed and reaped; what they had done is done"]

@@ -98,8 +98,8 @@ class Child(_process.ChildHandle, Process):
     """A process we started: `wait` gives its status, leaving the ``with`` block waits for it.
 
     An exception that leaves the block kills the child first, so that nothing waits for ever or is left behind. A child
-    of `new_group` or `new_session` leads a `group` (its number, else 0) of all that it has started and that has not left
-    it: `terminate`, `kill` and such an exception are for all of them, also when the child itself has ended.
+    of `new_group` or `new_session` leads a `group` (its number, else 0) of all that it has started and that has not
+    left it: `terminate`, `kill` and such an exception are for all of them, also when the child itself has ended.
     """
 
     status: Status | None
