@@ -144,6 +144,8 @@ MEANING: dict[tuple[str, int], str] = {
     ("mlock(2)", errno.EPERM): "nothing may be locked in memory: RLIMIT_MEMLOCK is 0 (`ulimit -l`)",
     ("mremap(2)", errno.EFAULT): "the file was made shorter while it was mapped: map it anew",
     ("mremap(2)", errno.EAGAIN): "it is locked in memory, and would be beyond RLIMIT_MEMLOCK (`ulimit -l`)",
+    ("unlink(2)", errno.EBUSY): "this file is a mount (findmnt shows it; containers mount single files), so its name "
+    "cannot be taken away: unmount it, or mount the folder instead",
     ("msync(2)", errno.EBUSY): "invalidate=True while pages are locked in memory",
     ("madvise(2)", errno.EINVAL): "this kind of mapping, or this kernel, cannot be told so",
     ("madvise(2)", errno.EFAULT): "some of the pages are not in the file (any more), or its disk is full",

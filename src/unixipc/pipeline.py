@@ -14,6 +14,8 @@ neighbours as a closed pipe does; of the caller: the programs get SIGKILL (their
 from __future__ import annotations
 
 import os
+import stat
+from contextlib import suppress
 
 from . import _wait
 from ._record import record
@@ -23,13 +25,14 @@ from .process import Child, Exited, Killed, spawn
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Any, TypeAlias
+    from typing import Any, Literal, TypeAlias
 
     from typing_extensions import Buffer
 
     from ._fd import Descriptor, HasFileno
 
     Command: TypeAlias = Sequence[str | bytes | os.PathLike[str]]
+    Until: TypeAlias = Literal["end", "exit"]
 
 __all__ = ["Pipeline", "PipelineResult", "pipeline"]
 
@@ -60,18 +63,28 @@ class Pipeline:
         self.commands, self._env, self._cwd = commands, env, cwd
 
     def run(
-        self, input: Buffer | None = None, timeout: float | None = None, stderr: int | HasFileno | None = None
+        self,
+        input: Buffer | None = None,
+        timeout: float | None = None,
+        stderr: int | HasFileno | None = None,
+        *,
+        until: Until = "end",
     ) -> PipelineResult:
         """Run all programs to their end. `input`: bytes for the first one's stdin (else it inherits ours).
 
-        TimeoutError after `timeout` seconds: every program was killed and reaped. A program that cannot be started is
+        `until`: the "end" of what the last one writes, for which everybody who has its stdout must close it, daemons
+        that a program started too; or the programs' "exit": what is written by then is the output.
+
+        TimeoutError after `timeout` seconds: every program was killed and reaped. It has the `stdout` so far and the
+        `statuses`, and names the processes that still have the write end. A program that cannot be started is
         FileNotFoundError or PermissionError with its name; those before it are killed and reaped.
         """
-        with Running(self, input, stderr) as running:
+        with Running(self, input, stderr, until) as running:
             try:
                 return _wait.on_descriptors(running.watched, running.advance, timeout, str(self))
             except TimeoutError as error:
-                raise stopped(error) from None
+                running.explain(error)
+                raise
 
     def __str__(self) -> str:
         return " | ".join(" ".join(os.fsdecode(word) for word in command) for command in self.commands)
@@ -85,16 +98,34 @@ def pipeline(*commands: Command, env: Mapping[str, str] | None = None, cwd: str 
     return Pipeline(*commands, env=env, cwd=cwd)
 
 
-def stopped(error: TimeoutError) -> TimeoutError:
-    """The same error with what is true here: unlike other waits, this one ends what it waited for."""
-    error.__notes__ = ["pipeline: every program was killed and reaped; what they had done and read is done and read"]
-    return error
+def writers_of(end: Descriptor) -> list[str]:
+    """The processes that can write into this pipe, as "1234 (sleep)", as far as we may look. -- proc(5)"""
+    found = []
+    with suppress(OSError):
+        pipe_name = os.readlink(f"/proc/self/fd/{end.fileno()}")
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            with suppress(OSError):  # it has ended, or is not ours to look at
+                if any(_writes(f"/proc/{pid}/fd/{number}", pipe_name) for number in os.listdir(f"/proc/{pid}/fd")):
+                    found.append(f"{pid} ({_word_of(pid)})")
+    return found
+
+
+def _writes(link: str, pipe_name: str) -> bool:
+    return os.readlink(link) == pipe_name and bool(os.lstat(link).st_mode & stat.S_IWUSR)
+
+
+def _word_of(pid: str) -> str:
+    with open(f"/proc/{pid}/comm", errors="replace") as file:
+        return file.read().strip()
 
 
 class Running:
     """A pipeline under way: `advance` moves what can be moved now, and gives the result when all have ended."""
 
-    def __init__(self, plan: Pipeline, data: Buffer | None, stderr: int | HasFileno | None) -> None:
+    def __init__(self, plan: Pipeline, data: Buffer | None, stderr: int | HasFileno | None, until: str = "end") -> None:
+        if until not in ("end", "exit"):
+            raise ValueError(f'a pipeline runs until its "end" or its programs\' "exit", not {until!r}')
+        self._until = until
         self.children: list[Child] = []
         self.output: list[bytes] = []
         self.feed: PipeWriter | None = None
@@ -136,11 +167,13 @@ class Running:
     def advance(self) -> PipelineResult | None:
         """Write what fits, read what is there, note who has ended; None while anything is still going on."""
         self._write()
-        if self._read():
+        more = self._read()
+        if more and self._until == "end":
             return None
         statuses = tuple(child.try_wait() for child in self.children)
         if None in statuses:
             return None
+        self._read()  # what the last one wrote before it ended is here now
         return PipelineResult(b"".join(self.output), statuses)  # type: ignore[arg-type]
 
     def _write(self) -> None:
@@ -175,15 +208,34 @@ class Running:
             watched.append((self.feed, _wait.WRITABLE))
         if not self.drain.closed:
             watched.append((self.drain, _wait.READABLE))
-        else:
+        if self.drain.closed or self._until == "exit":
             watched += [(child, _wait.READABLE) for child in self.children if child.status is None]
         return tuple(watched)
+
+    def explain(self, error: TimeoutError) -> None:
+        """End what was waited for, which other waits do not, and tell what there is."""
+        self._end_all()
+        self.left = self.left[:0]
+        holders = writers_of(self.drain) if self._read() else []
+        if holders:
+            have = "has" if len(holders) == 1 else "have"
+            error.strerror = f"{error.strerror}; {', '.join(holders)} still {have} the write end"
+        error.stdout = b"".join(self.output)  # type: ignore[attr-defined]
+        error.statuses = tuple(child.status for child in self.children)  # type: ignore[attr-defined]
+        error.__notes__ = ["pipeline: every program was killed and reaped; what they had done is done"]
+        if holders:
+            error.add_note('what they had started lives; run(until="exit") does not wait for it')
 
     def stop(self) -> None:
         """Kill and reap whoever still runs; close everything."""
         for end in self._ends:
             end.close()
+        self._end_all()
+
+    def _end_all(self) -> None:
         for child in self.children:
+            if child.closed:
+                continue
             with child:  # leaving the block reaps it
                 try:
                     if child.status is None:

@@ -10,8 +10,9 @@ import threading
 
 import pytest
 
-from unixipc import ClosedError, Exited, Killed, PipelineResult, fork, pipe, pipeline
+from unixipc import ClosedError, Exited, Killed, PipelineResult, aio, fork, pipe, pipeline
 from unixipc.process import subreaper
+from unixipc.testing.contracts import FORMS
 
 WAIT = 20
 
@@ -112,6 +113,54 @@ def test_I04_a_time_out_kills_and_reaps_every_program():
     assert late.value.filename == "sleep 600 | cat | sleep 600"
     assert children() == []
     assert os.listdir("/proc/self/fd") == before
+
+
+DAEMON = "echo started; sleep 600 & echo $!"
+
+
+def run_of(form, *commands, **how):
+    line = pipeline(*commands) if form.blocking else aio.pipeline(*commands)
+    return form.call(line.run, **how)
+
+
+@pytest.mark.parametrize("form", FORMS, ids=str)
+def test_I04_a_time_out_has_the_output_and_names_who_keeps_the_pipe(form):
+    async def main():
+        with pytest.raises(TimeoutError) as late:
+            await run_of(form, ["cat"], ["sh", "-c", f"cat; {DAEMON}; exit 3"], input=b"fed ", timeout=0.5)
+        text, _, daemon = late.value.stdout.strip().rpartition(b"\n")
+        os.kill(int(daemon), signal.SIGKILL)
+        assert text == b"fed started"
+        assert late.value.statuses == (Exited(0), Exited(3))
+        assert f"{int(daemon)} (sleep) still has the write end" in str(late.value)
+        assert any("until" in note for note in late.value.__notes__)
+
+    form.run(main)
+
+
+@pytest.mark.parametrize("form", FORMS, ids=str)
+def test_I04_until_exit_does_not_wait_for_a_daemon_that_has_the_output(form):
+    async def main():
+        result = await run_of(form, ["sh", "-c", DAEMON], timeout=WAIT, until="exit")
+        os.kill(int(result.stdout.split()[1]), signal.SIGKILL)
+        assert (result.stdout.split()[0], result.statuses) == (b"started", (Exited(0),))
+        long = await run_of(form, ["head", "-c", "300000", "/dev/zero"], ["cat"], timeout=WAIT, until="exit")
+        assert long == PipelineResult(bytes(300000), (Exited(0), Exited(0)))
+
+    form.run(main)
+
+
+def test_I04_what_was_killed_by_the_time_out_is_among_the_statuses():
+    with pytest.raises(TimeoutError) as late:
+        pipeline(["echo", "out"], ["sh", "-c", "cat; sleep 600 >/dev/null"]).run(timeout=0.3)
+    assert late.value.stdout == b"out\n"
+    assert late.value.statuses == (Exited(0), Killed(signal.SIGKILL))
+    assert "write end" not in str(late.value)
+
+
+def test_I04_until_is_one_of_two_words():
+    with pytest.raises(ValueError, match="until"):
+        pipeline(["true"]).run(until="never")
 
 
 def test_I04_a_signal_handler_that_raises_kills_and_reaps_every_program():

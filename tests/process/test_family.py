@@ -1,5 +1,6 @@
 """Families: P07 P08 (orphans and subreapers), P09 (death signals), P21 (groups and sessions)."""
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -7,10 +8,12 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import anyio
 import pytest
 
-from unixipc import Exited, Killed, fork, pipe, spawn
+from unixipc import Exited, Killed, aio, fork, pipe, spawn
 from unixipc.process import death_signal, is_subreaper, subreaper, wait_any
+from unixipc.testing.contracts import ASYNCIO, TRIO
 
 WAIT = 20
 
@@ -287,3 +290,107 @@ def test_P21_a_session_of_its_own_has_no_terminal():
 
     with fork(open_the_terminal, new_session=True) as child:
         assert child.wait(timeout=WAIT) == Exited(7)
+
+
+def version_of_linux():
+    return tuple(int(part) for part in os.uname().release.split("-")[0].split(".")[:2])
+
+
+SHELL = ["sh", "-c", "sleep 600 | cat"]
+
+
+def all_ended(reader):
+    """The tree holds the only write end: the end of the stream is the end of all of them."""
+    return reader.read(1, timeout=WAIT) == b""
+
+
+def tree(stderr, **options):
+    return spawn(SHELL, stderr=stderr, **options)
+
+
+@pytest.mark.parametrize("options", [{"new_group": True}, {"new_session": True}], ids=["group", "session"])
+@pytest.mark.parametrize("way", ["kill", "terminate", "exception"])
+def test_P21_the_whole_group_is_ended(options, way):
+    reader, writer = pipe()
+    with reader:
+        with contextlib.suppress(KeyError), tree(writer, **options) as child:
+            writer.close()
+            assert child.group == child.pid
+            if way == "exception":
+                raise KeyError
+            getattr(child, way)()
+        assert child.status == Killed(signal.SIGTERM if way == "terminate" else signal.SIGKILL)
+        assert all_ended(reader)
+
+
+@pytest.mark.parametrize("form", [ASYNCIO, TRIO], ids=str)
+def test_P21_a_cancel_ends_the_whole_group(form):
+    async def main():
+        reader, writer = pipe()
+        with reader:
+            with anyio.move_on_after(0.05):
+                async with aio.spawn(SHELL, stderr=writer, new_group=True) as child:
+                    writer.close()
+                    await child.wait()
+            assert child.status == Killed(signal.SIGKILL)
+            assert all_ended(reader)
+
+    form.run(main)
+
+
+def test_P21_the_group_is_ended_also_when_its_leader_has_ended_already():
+    reader, writer = pipe()
+    with reader:
+        with contextlib.suppress(KeyError), spawn(["sh", "-c", "sleep 600 &"], stderr=writer, new_group=True) as child:
+            writer.close()
+            assert child.wait(timeout=WAIT) == Exited(0)
+            if version_of_linux() < (6, 9):
+                pytest.skip("the kernel cannot signal the group of a process that was reaped")
+            raise KeyError
+        assert all_ended(reader)
+
+
+def test_P21_one_process_of_a_group_can_be_meant():
+    reader, writer = pipe()
+    with reader, spawn(SHELL, stderr=writer, new_group=True) as child:
+        writer.close()
+        child.kill(group=False)
+        assert child.wait(timeout=WAIT) == Killed(signal.SIGKILL)
+        assert reader.try_read(1) is None, "what it had started lives"
+        os.killpg(child.group, signal.SIGKILL)
+        assert all_ended(reader)
+
+
+def test_P21_a_forked_childs_group_is_ended_too():
+    reader, writer = pipe()
+
+    def target():
+        spawn(["sleep", "600"], stderr=writer)
+        signal.pause()
+
+    with reader:
+        with contextlib.suppress(KeyError), fork(target, new_group=True) as child:
+            writer.close()
+            raise KeyError
+        assert child.status == Killed(signal.SIGKILL)
+        assert all_ended(reader)
+
+
+def test_P21_a_leader_that_has_left_its_group_is_ended_all_the_same():
+    reader, writer = pipe()
+    script = (
+        "import os, time; os.setpgid(0, os.getppid() and os.getpgid(os.getppid())); os.write(2, b'!'); time.sleep(600)"
+    )
+    with reader, spawn([sys.executable, "-c", script], stderr=writer, new_group=True) as child:
+        writer.close()
+        reader.read_exactly(1, timeout=WAIT)
+        child.kill()
+        assert child.wait(timeout=WAIT) == Killed(signal.SIGKILL)
+
+
+def test_P21_a_child_without_a_group_has_none_to_end():
+    with spawn(["sleep", "600"]) as child:
+        assert child.group == 0
+        with pytest.raises(ValueError, match="leads no group"):
+            child.kill(group=True)
+        child.kill()

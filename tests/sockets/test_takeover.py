@@ -1,5 +1,6 @@
 """Names of listeners: U04 (safe takeover of a stale file), U07 (the file stays, its mode, whose it is)."""
 
+import ctypes
 import errno
 import fcntl
 import os
@@ -292,3 +293,37 @@ def test_removing_without_permission_is_permission_denied_and_named(public_folde
         with fork(try_to_remove) as child:
             assert child.wait(timeout=WAIT) == Exited(7)
         assert is_socket(path)
+
+
+@pytest.mark.parametrize("make", [sockets.listen, sockets.bind])
+def test_U04_a_socket_file_that_is_a_mount_is_told_with_its_path(tmp_path, make):
+    """Docker mounts sockets as single files: a name that is a mount cannot be replaced."""
+    ours, mounted = str(tmp_path / "ours"), str(tmp_path / "mounted")
+
+    def body():
+        if not unshare_mounts() or not mount(ours, mounted):
+            return 77
+        with pytest.raises(OSError) as refused:
+            make(mounted, timeout=WAIT)
+        assert (refused.value.errno, refused.value.filename) == (errno.EBUSY, mounted)
+        assert "is a mount" in refused.value.__notes__[0]
+        return 0
+
+    make(ours).close()
+    with open(mounted, "w"), fork(body) as child:
+        status = child.wait(timeout=WAIT)
+    if status == Exited(77):
+        pytest.skip("nothing can be mounted here")
+    assert status == Exited(0)
+
+
+def unshare_mounts():
+    new_mounts, recursive, private = 0x20000, 0x4000, 1 << 18
+    libc = ctypes.CDLL(None)
+    return libc.unshare(new_mounts) == 0 and libc.mount(b"none", b"/", None, recursive | private, None) == 0
+
+
+def mount(what, where):
+    """One file on another. -- mount(2)"""
+    bind = 0x1000
+    return ctypes.CDLL(None).mount(what.encode(), where.encode(), None, bind, None) == 0

@@ -4,7 +4,7 @@
 cimport cython
 from cpython.object cimport PyObject
 from cpython.pycapsule cimport PyCapsule_GetPointer
-from libc.errno cimport EAGAIN, EINTR, ENOSYS, EPERM, ESRCH, errno
+from libc.errno cimport EAGAIN, EINTR, EINVAL, ENOSYS, EPERM, ESRCH, errno
 from libc.stdint cimport int32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
@@ -93,7 +93,9 @@ cdef extern from *:
     };
     #define UIPC_PIDFD_GET_INFO _IOWR(0xFF, 11, struct uipc_pidfd_info)
     #define UIPC_PIDFD_INFO_EXIT (1UL << 3)
+    #define UIPC_WHOLE_GROUP (1U << 2) /* PIDFD_SIGNAL_PROCESS_GROUP (Linux 6.9) */
     """
+    unsigned WHOLE_GROUP "UIPC_WHOLE_GROUP"
     struct uipc_pidfd_info:
         uint64_t mask
         int32_t exit_code
@@ -163,6 +165,7 @@ def spawn(list candidates, list argv, list envp, bytes folder, list moves, int d
             step = plan.step.decode()
             raise failure(error, step, os.fsdecode(folder if step == "chdir(2)" else argv[0]))
         child.own(pid, pidfd)
+        child.group = pid if group or session else 0
         return child
     finally:
         free(plan.candidates)
@@ -213,6 +216,7 @@ cdef class ChildHandle(ProcessHandle):
     """
 
     cdef readonly int owner       # the process that may wait for it
+    cdef public int group         # the process group that it leads since it was started, 0 for none
     cdef public object status     # once it was taken
     cdef int end_code, end_status  # what waitid(2) said then,
     cdef long user_us, system_us, peak_kib  # and what it cost
@@ -307,7 +311,7 @@ cdef class ChildHandle(ProcessHandle):
 
     def __exit__(self, kind, error, where):
         try:
-            if self.status is None and self.fd >= 0 and self.owner == getpid():
+            if self.fd >= 0 and self.owner == getpid() and (self.status is None or (self.group and kind is not None)):
                 self._leave(kind is not None)
         finally:
             self.close()
@@ -383,6 +387,7 @@ def fork_run(target, tuple args, int death_signal, bint group, bint session, int
         if group and not session:
             setpgid(pid, pid)  # child and parent both do it, so that the group exists whoever comes first
         adopt(child, pid)
+        child.group = pid if group or session else 0
         while write(gate[1], b"!", 1) < 0:  # a byte, not just a close: without it the child ends and has run nothing
             if errno != EINTR:
                 code = errno
@@ -581,6 +586,21 @@ def pidfd_send_signal(int pidfd, int signal, value, name):
     rc = syscall(SYS_pidfd_send_signal, pidfd, signal, NULL if value is None else &info, 0)
     if rc < 0:
         raise failure(errno, "pidfd_send_signal(2)", name)
+
+
+def signal_group(int pidfd, int group, int signal, name):
+    """Send it to all of the group that this process has led, True if anybody is left. -- pidfd_send_signal(2), kill(2)
+
+    The number `group` is used before Linux 6.9: 0 where it may be another one's by now.
+    """
+    cdef long rc = syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, WHOLE_GROUP)
+    if rc < 0 and errno == EINVAL:
+        if not group:
+            return False
+        rc = kill(-group, signal)
+    if rc < 0 and errno != ESRCH:
+        raise failure(errno, "pidfd_send_signal(2)", name)
+    return rc == 0
 
 
 def set_subreaper(bint on):

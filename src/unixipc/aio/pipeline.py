@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .. import _wait
 from ..pipeline import Pipeline as SyncPipeline
-from ..pipeline import PipelineResult, Running, stopped
+from ..pipeline import PipelineResult, Running
 from . import _drive
 
 TYPE_CHECKING = False
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from .._fd import HasFileno
-    from ..pipeline import Command
+    from ..pipeline import Command, Until
 
 __all__ = ["Pipeline", "pipeline"]
 
@@ -26,16 +26,22 @@ class Pipeline:
         self.sync = SyncPipeline(*commands, env=env, cwd=cwd)
 
     async def run(
-        self, input: Buffer | None = None, timeout: float | None = None, stderr: int | HasFileno | None = None
+        self,
+        input: Buffer | None = None,
+        timeout: float | None = None,
+        stderr: int | HasFileno | None = None,
+        *,
+        until: Until = "end",
     ) -> PipelineResult:
         """Run all programs to their end; a time-out or a cancel kills and reaps every one. -- execve(2)"""
         if timeout is not None:
             _wait.checked_ns(timeout)
-        with Running(self.sync, input, stderr) as running:
+        with Running(self.sync, input, stderr, until) as running:
             try:
                 return await _drive.on_descriptors(running.watched, running.advance, timeout, str(self.sync))
             except TimeoutError as error:
-                raise stopped(error) from None
+                running.explain(error)
+                raise
 
     def __repr__(self) -> str:
         return f"<aio {repr(self.sync)[1:]}"

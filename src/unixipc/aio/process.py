@@ -67,6 +67,19 @@ class Child(Process):
         """What it cost, once it was waited for."""
         return self.sync.usage
 
+    @property
+    def group(self) -> int:
+        """The process group that it leads since it was started, 0 for none."""
+        return self.sync.group
+
+    def terminate(self, *, group: bool | None = None) -> None:
+        """Ask it to end: SIGTERM. To its whole `group` if it leads one, unless that is False."""
+        self.sync.terminate(group=group)
+
+    def kill(self, *, group: bool | None = None) -> None:
+        """End it: SIGKILL. To its whole `group` if it leads one, unless that is False."""
+        self.sync.kill(group=group)
+
     def try_wait(self, *, stopped: bool = False, continued: bool = False) -> Status | None:
         """Its status if it has ended (or, when asked for, stopped or went on), else None. -- waitid(2)"""
         return self.sync.try_wait(stopped=stopped, continued=continued)

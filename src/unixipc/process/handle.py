@@ -97,14 +97,36 @@ def _alive(pid: int, pidfd: int) -> int:
 class Child(_process.ChildHandle, Process):
     """A process we started: `wait` gives its status, leaving the ``with`` block waits for it.
 
-    An exception that leaves the block kills the child first, so that nothing waits for ever or is left behind.
+    An exception that leaves the block kills the child first, so that nothing waits for ever or is left behind. A child
+    of `new_group` or `new_session` leads a `group` (its number, else 0) of all that it has started and that has not
+    left it: `terminate`, `kill` and such an exception are for all of them, also when the child itself has ended.
     """
 
     status: Status | None
+    group: int
 
     if TYPE_CHECKING:  # compiled: see ChildHandle
 
         def __init__(self, pid: int, pidfd: int) -> None: ...
+
+    def terminate(self, *, group: bool | None = None) -> None:
+        """Ask it to end: SIGTERM. To its whole `group` if it leads one, unless that is False."""
+        self._send(SIGTERM, group)
+
+    def kill(self, *, group: bool | None = None) -> None:
+        """End it: SIGKILL. To its whole `group` if it leads one, unless that is False."""
+        self._send(SIGKILL, group)
+
+    def _send(self, signal: int, group: bool | None) -> None:
+        if not (self.group if group is None else group):
+            self.send_signal(signal)
+            return
+        if not self.group:
+            raise ValueError(f"{self.name} leads no group: start it with new_group or new_session")
+        mine = self.status is None and self.owner == os.getpid()  # unreaped: its number is nobody else's
+        reached = _process.signal_group(self.fileno(), self.group if mine else 0, signal, self.name)
+        if not reached or (mine and _group_of(self.pid) != self.group):
+            self.send_signal(signal)
 
     @property
     def usage(self) -> Usage | None:
@@ -174,13 +196,23 @@ class Child(_process.ChildHandle, Process):
             return False
 
     def _leave(self, failing: bool) -> None:
-        """The ``with`` block ends and the child has not been waited for."""
-        if failing and not self.has_ended():
-            self.kill()
+        """The ``with`` block ends, and there is somebody to wait for or to end."""
+        if failing and (self.group or not self.has_ended()):
+            try:
+                self.kill()
+            except ProcessLookupError:
+                pass  # all have ended
         self.wait()
 
     def __repr__(self) -> str:
         return super().__repr__() if self.status is None else f"<{type(self).__name__} {self.pid} {self.status!r}>"
+
+
+def _group_of(pid: int) -> int:
+    try:
+        return os.getpgid(pid)
+    except ProcessLookupError:
+        return 0
 
 
 def collect() -> None:

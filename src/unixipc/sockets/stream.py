@@ -282,7 +282,10 @@ def clear_the_name(folder: Descriptor, name: str, target: Address, takeover: boo
             target.path,
             "a stale socket file, nobody is bound to it: takeover=True replaces it",
         )
-    os.unlink(name, dir_fd=folder.fileno())
+    try:
+        os.unlink(name, dir_fd=folder.fileno())
+    except OSError as error:
+        raise explained(error, "unlink(2)", target.path) from None
 
 
 def somebody_is_bound(folder: Descriptor, name: str) -> bool:
