@@ -95,9 +95,8 @@ def _child(run: Callable[[Journal], int], journal: Journal, reader: PipeReader) 
 @contextmanager
 def carrying(kind: type[Carrier], cargo: Cargo, pause_at: int | None = None) -> Iterator[Crossing]:
     """A crossing in a folder of its own; `left_behind` is filled in afterwards."""
-    folder = tempfile.mkdtemp(prefix="unixipc-tour-")
-    traces = Traces(folder)
-    try:
+    with _own_folder() as folder:
+        traces = Traces(folder)
         with ExitStack() as stack:
             carrier = kind(folder)
             stack.callback(carrier.remove)
@@ -105,5 +104,24 @@ def carrying(kind: type[Carrier], cargo: Cargo, pause_at: int | None = None) -> 
             crossing = stack.enter_context(Crossing(carrier, cargo, pause_at))
             yield crossing
         crossing.left_behind = tuple(traces.left_behind())
-    finally:
+
+
+@contextmanager
+def _own_folder() -> Iterator[str]:
+    """A temporary folder that goes however we end: a child of ours outlives kill -9, and removes it then."""
+    folder = tempfile.mkdtemp(prefix="unixipc-tour-")
+    reader, writer = pipe()
+
+    def keep() -> None:
+        writer.close()
+        while reader.read(1):  # nobody writes: this is the end of us, and of all that we have started
+            pass
         shutil.rmtree(folder, ignore_errors=True)
+
+    with reader, fork(keep, new_group=True) as keeper:
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            writer.close()
+            keeper.wait()
