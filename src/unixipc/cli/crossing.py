@@ -110,18 +110,17 @@ def carrying(kind: type[Carrier], cargo: Cargo, pause_at: int | None = None) -> 
 def _own_folder() -> Iterator[str]:
     """A temporary folder that goes however we end: a child of ours outlives kill -9, and removes it then."""
     folder = tempfile.mkdtemp(prefix="unixipc-tour-")
-    reader, writer = pipe()
+    try:
+        reader, writer = pipe()
 
-    def keep() -> None:
-        writer.close()
-        while reader.read(1):  # nobody writes: this is the end of us, and of all that we have started
-            pass
-        shutil.rmtree(folder, ignore_errors=True)
-
-    with reader, fork(keep, new_group=True) as keeper:
-        try:
-            yield folder
-        finally:
+        def keep() -> None:
+            writer.close()
+            reader.read(1)  # nobody writes: it is the end of us, and of all that we have started
             shutil.rmtree(folder, ignore_errors=True)
+
+        with reader, writer, fork(keep, new_group=True) as keeper:
+            yield folder
             writer.close()
             keeper.wait()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
