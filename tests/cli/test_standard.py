@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+import threading
 import uuid
+from contextlib import suppress
 from itertools import combinations
 
 import pytest
@@ -23,7 +25,8 @@ EACH = [" ".join(each) for number in (1, 2, 3) for each in combinations(CLOSED, 
 OFTEN = ("out", "in out err")
 PRINTS_NOTHING = ("send", "lock", "rm")
 WORK = {
-    "bench": "bench --seconds 0.1 --only pipe --size 100", "completion": "completion bash", "demo": "demo",
+    "ask": "ask unix:s x", "bench": "bench --seconds 0.1 --only pipe --size 100", "completion": "completion bash",
+    "demo": "demo",
     "doctor": "doctor", "gc": "gc --json --dry-run --in .", "ipcrm": "ipcrm --help", "ipcs": "ipcs",
     "lock": "lock f -- true",
     "ls": "ls", "map": "map --format dot", "mk": "mk fifo made", "recv": "recv --count 1 channel:{channel}",
@@ -35,7 +38,29 @@ WORK = {
 
 
 @pytest.fixture
-def world(shell, own_ipc_namespace):
+def server(shell):
+    """Answers whoever connects, until the test ends."""
+
+    def serve():
+        with suppress(OSError):
+            while True:
+                client, _ = listener.accept()
+                with client, suppress(OSError):
+                    client.recv(100)
+                    client.sendall(b"answer\n")
+
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(shell.folder / "s"))
+        listener.listen()
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join(LIMIT_S)
+
+
+@pytest.fixture
+def world(shell, server, own_ipc_namespace):
     """What these calls need."""
     (shell.folder / "f").write_text("x\n")
     name = f"standard-{uuid.uuid4().hex[:8]}"

@@ -171,3 +171,21 @@ def descendants(pid: int) -> list[int]:
         if parent == pid:
             found.append(int(entry))
     return found
+
+
+@pytest.mark.parametrize("group", [False, True], ids=["the tour", "its group"])
+def test_a_killed_tour_leaves_no_folder(tmp_path, group):
+    """What it has started outlives it only to clean up."""
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    command = [*IPC, "tour", "--only", "fifo", os.fspath(Path(os.__file__).parent)]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                          start_new_session=True) as tour:  # fmt: skip
+        deadline = time.monotonic() + LIMIT_S
+        while not any(tmp_path.iterdir()) and time.monotonic() < deadline:
+            time.sleep(0.005)
+        assert any(tmp_path.iterdir())
+        (os.killpg if group else os.kill)(tour.pid, signal.SIGKILL)
+        tour.wait(LIMIT_S)
+        while any(tmp_path.iterdir()) and time.monotonic() < deadline:
+            time.sleep(0.005)
+    assert not any(tmp_path.iterdir())

@@ -317,7 +317,7 @@ def test_a_missing_folder_a_missing_file(tmp_path):
         FileLock(tmp_path / "no" / "x.lock")
     assert caught.value.filename == os.fspath(tmp_path / "no" / "x.lock")
     with pytest.raises(FileNotFoundError):
-        RecordLock(tmp_path / "x")
+        RecordLock(tmp_path / "x", mode=-1)
     with pytest.raises(FileNotFoundError):
         FileLock(tmp_path / "x", mode=-1)
     with FileLock(tmp_path / "x") as lock:

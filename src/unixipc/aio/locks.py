@@ -199,7 +199,10 @@ class Lease(_drive.DescriptorTwin[locks.Lease]):
         return self.sync.try_acquire()
 
     def acquire(self) -> None:
-        """The same, or BlockingIOError. It never waits: the kernel tells nobody when others have closed the file."""
+        """The same, or BlockingIOError, which tells who has it open.
+
+        It never waits: the kernel tells nobody when others have closed the file.
+        """
         self.sync.acquire()
 
     def try_wait_for_break(self) -> Literal["read", "nothing"] | None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .._fd import HasFileno
     from ..sockets.address import Address, AddressLike
 
-__all__ = ["Connection", "Datagrams", "Listener", "bind", "connect", "listen", "pair"]
+__all__ = ["Connection", "Datagrams", "Listener", "bind", "connect", "inherited", "listen", "notify", "pair"]
 
 
 class Connection(_drive.DescriptorTwin[sockets.Connection], Reading, Writing):
@@ -156,6 +156,18 @@ async def listen(address: AddressLike, kind: str = "stream", mode: int = 0o600, 
 async def bind(address: AddressLike, mode: int = 0o600, **options: Any) -> Datagrams:
     """A datagram socket with a name; options as in `unixipc.sockets.bind`. -- bind(2)"""
     return Datagrams(await _drive.in_thread(sockets.bind, address, mode, **options, give_back=_undo))
+
+
+def inherited() -> list[tuple[str, Any]]:
+    """What a service manager has opened for this process: (name, awaitable socket). -- sd_listen_fds(3)"""
+    twins: dict[type, Any] = {sockets.Listener: Listener, sockets.Connection: Connection, sockets.Datagrams: Datagrams}
+    return [(name, twins.get(type(each), lambda it: it)(each)) for name, each in sockets.inherited()]
+
+
+async def notify(text: str, timeout: float | None = None) -> bool:
+    """Tell the service manager; False if none has asked for that. -- sd_notify(3)"""
+    await _drive.checkpoint()
+    return await _drive.in_thread(sockets.notify, text, timeout=timeout, give_back=lambda _told: None)
 
 
 def _undo(socket: sockets.Listener | sockets.Datagrams) -> None:

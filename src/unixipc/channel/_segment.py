@@ -17,6 +17,7 @@ from .._native import ring as _ring
 from ..codec import codec_of
 from ..errors import LayoutError
 from ..mapping._reserve import resize
+from ..posix._names import without_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -175,6 +176,9 @@ class Channel(Descriptor):
         made = cls._adopt(fd, name, codec)
         try:
             _posix.give_name(made, path, name)
+        except FileNotFoundError as error:
+            made.close()
+            raise without_name(error, path) from None
         except BaseException:
             made.close()
             raise

@@ -95,9 +95,8 @@ def _child(run: Callable[[Journal], int], journal: Journal, reader: PipeReader) 
 @contextmanager
 def carrying(kind: type[Carrier], cargo: Cargo, pause_at: int | None = None) -> Iterator[Crossing]:
     """A crossing in a folder of its own; `left_behind` is filled in afterwards."""
-    folder = tempfile.mkdtemp(prefix="unixipc-tour-")
-    traces = Traces(folder)
-    try:
+    with _own_folder() as folder:
+        traces = Traces(folder)
         with ExitStack() as stack:
             carrier = kind(folder)
             stack.callback(carrier.remove)
@@ -105,5 +104,23 @@ def carrying(kind: type[Carrier], cargo: Cargo, pause_at: int | None = None) -> 
             crossing = stack.enter_context(Crossing(carrier, cargo, pause_at))
             yield crossing
         crossing.left_behind = tuple(traces.left_behind())
+
+
+@contextmanager
+def _own_folder() -> Iterator[str]:
+    """A temporary folder that goes however we end: a child of ours outlives kill -9, and removes it then."""
+    folder = tempfile.mkdtemp(prefix="unixipc-tour-")
+    try:
+        reader, writer = pipe()
+
+        def keep() -> None:
+            writer.close()
+            reader.read(1)  # nobody writes: it is the end of us, and of all that we have started
+            shutil.rmtree(folder, ignore_errors=True)
+
+        with reader, writer, fork(keep, new_group=True) as keeper:
+            yield folder
+            writer.close()
+            keeper.wait()
     finally:
         shutil.rmtree(folder, ignore_errors=True)

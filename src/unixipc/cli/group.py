@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 VERBS = {
+    "ask": "Send a line to a Unix socket and print the answer.",
     "bench": "Measure what each mechanism costs on this machine, in a few seconds.",
     "completion": "Print the line that sets up tab completion for your shell.",
     "demo": "Run our twin of a program of Beej's Guide to Unix IPC.",

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import os
 
-__all__ = ["bytes_of", "info_of"]
+from ..locks._table import OURS_TO_MEND
 
-OURS_TO_MEND = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
-"""Not that a process has ended, or is another user's: to leave it out would be a wrong answer."""
+__all__ = ["OURS_TO_MEND", "bytes_of", "info_of"]
+
 CHUNK_BYTES = 1 << 16
 
 

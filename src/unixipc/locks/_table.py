@@ -6,6 +6,7 @@ a lease) is held by whoever has that opening now: each descriptor's fdinfo tells
 
 from __future__ import annotations
 
+import errno
 import os
 
 from .._native import look as _look
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Line", "holders_of_line", "lines", "openers", "openings_with", "parsed"]
 
+OURS_TO_MEND = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+"""Not that a process has ended, or is another user's: to leave it out would be a wrong answer."""
 TYPES = {"FLOCK": "flock", "OFDLCK": "ofd", "POSIX": "posix", "LEASE": "lease", "DELEG": "delegation"}
 
 
@@ -110,7 +113,9 @@ def _numbers(pid: int, link: str | None) -> list[int]:
     """Its descriptors with this name; none of a process that has ended, or is somebody else's."""
     try:
         found = _look.descriptors_of(pid, {}, {}, {})
-    except OSError:
+    except OSError as error:
+        if error.errno in OURS_TO_MEND:
+            raise
         return []
     return [number for number, _mode, path in found if link in (None, path)]
 
@@ -119,6 +124,8 @@ def _locks_of(pid: int, link: str | None) -> Iterator[Line]:
     for number in _numbers(pid, link):
         try:
             rows = text_of(f"/proc/{pid}/fdinfo/{number}").splitlines()
-        except OSError:  # it is closed, or the process has ended
+        except OSError as error:  # it is closed, or the process has ended
+            if error.errno in OURS_TO_MEND:
+                raise
             continue
         yield from (parsed(row.removeprefix("lock:")) for row in rows if row.startswith("lock:"))

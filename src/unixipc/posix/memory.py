@@ -22,7 +22,7 @@ from .._native import posix as _posix
 from .._native.lease import LeaseCalls
 from .._native.locks import LockCalls
 from ..mapping._reserve import resize
-from ._names import checked_name
+from ._names import checked_name, without_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class SharedMemory(_mapping.Mappable):
             _posix.give_name(made, path, name)
         except FileNotFoundError as error:  # it names the descriptor by its path there
             made.close()
-            raise explained(error, "shm_open(3)", name, "this needs /proc") from None
+            raise without_name(error, name) from None
         except BaseException:
             made.close()
             raise

@@ -5,14 +5,14 @@ from __future__ import annotations
 import errno
 import os
 
-from .._call import explained, failure
+from .._call import failure
 from .._creation import checked_mode, create_or_open
 from .._native import posix as _posix
 from .._native import robust as _robust
 from ..errors import LayoutError
 from ..mapping import map_anonymous
 from ..posix import SharedMemory
-from ..posix._names import checked_name
+from ..posix._names import checked_name, without_name
 from ..posix.memory import FOLDER
 
 TYPE_CHECKING = False
@@ -94,7 +94,7 @@ def _create_named(cls: type[R], kind: int, slots: int, name: str, mode: int) -> 
             _posix.give_name(memory, path, name)
         except FileNotFoundError as error:  # it names the descriptor by its path there
             made.close()
-            raise explained(error, CALL, name, "this needs /proc") from None
+            raise without_name(error, name) from None
         except BaseException:
             made.close()
             raise

@@ -22,6 +22,7 @@ from .address import Address, parse
 from .credentials import Credentials, Peer
 from .fd_passing import MOST_DESCRIPTORS, Received
 from .packet import Datagrams, bind
+from .service import inherited, notify
 from .stream import Connection, Listener, connect, listen, pair, try_connect
 
 __all__ = [
@@ -35,7 +36,9 @@ __all__ = [
     "Received",
     "bind",
     "connect",
+    "inherited",
     "listen",
+    "notify",
     "pair",
     "parse",
     "try_connect",

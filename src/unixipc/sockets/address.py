@@ -100,7 +100,7 @@ def open_folder(path: str) -> tuple[Descriptor, str]:
 
 def nobody_there(name: str) -> str:
     """What a refusal means of an abstract name ("@name"), which is no file. -- unix(7)"""
-    hint = "nobody in this network namespace listens on this abstract name"
+    hint = "nobody in this network namespace has this abstract name"
     try:
         with open("/proc/net/unix", "rb") as table:  # NUL bytes are shown as "@"
             bound = [line.split(None, 7)[-1].strip() for line in table]

@@ -18,7 +18,7 @@ from .._creation import checked_mode
 from .._native import socket as _socket
 from ..errors import ObjectRemoved
 from . import _socket as shared
-from .address import parse, reachable
+from .address import nobody_there, parse, reachable
 from .fd_passing import Received
 from .stream import bind_name, owner_of_name, unlink_if_ours
 
@@ -45,7 +45,9 @@ class _naming:
 
     def __exit__(self, _kind: object, error: BaseException | None, _where: object) -> None:
         if isinstance(error, OSError) and not isinstance(error, TimeoutError):  # a time-out has the name already
-            raise explained(error, "sendmsg(2)", str(self.target)) from None
+            gone = self.target.abstract is not None and isinstance(error, ConnectionRefusedError)
+            hint = nobody_there(str(self.target)) if gone else None
+            raise explained(error, "sendmsg(2)", str(self.target), hint) from None
 
 
 class Datagrams(shared.Sock):
