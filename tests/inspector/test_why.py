@@ -227,6 +227,26 @@ def test_N10_a_wait_for_a_channel_names_its_members(children, wait_of):
             queue.remove()
 
 
+@pytest.mark.parametrize("kind", [channel.Queue, channel.Topic], ids=["queue", "topic"])
+def test_N10_a_wait_behind_an_unfinished_message_names_its_writer(children, wait_of, kind):
+    with kind.create("waited") as made:
+        try:
+            sender = made.publisher() if kind is channel.Topic else made.sender()
+
+            def receive():
+                with made.subscriber() if kind is channel.Topic else made.receiver() as receiver:
+                    receiver.receive(WAIT)
+
+            child = children.start(receive)
+            with sender, sender.reserve(100):
+                wait = wait_of(child, "topic" if kind is channel.Topic else "channel")
+                assert enders(wait) == {(os.getpid(), True)}
+                assert f"the next message is an unfinished one of {os.getpid()} (" in wait.text
+            children.all_succeed()
+        finally:
+            made.remove()
+
+
 @pytest.fixture
 def cycle_of(until):
     """The circle of these processes; several looks, as one of them may turn over in its sleep just then."""

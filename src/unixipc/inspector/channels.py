@@ -160,7 +160,12 @@ def _row(
 
 NUMBERS = ("depth", "used_bytes", "sent", "received", "dropped", "refused")
 FACTS = ("capacity_bytes", "when_full", "temporary", "in_use")
-UNKNOWN: dict[str, Any] = {**dict.fromkeys((*FACTS, *NUMBERS, "unfinished")), "senders": (), "receivers": (), "dead": ()}
+UNKNOWN: dict[str, Any] = {
+    **dict.fromkeys((*FACTS, *NUMBERS, "unfinished")),
+    "senders": (),
+    "receivers": (),
+    "dead": (),
+}
 
 
 def _looked_at(file: Descriptor, known: dict[str, Any]) -> ChannelRow | TopicRow:
