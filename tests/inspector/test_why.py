@@ -227,19 +227,18 @@ def test_N10_a_wait_for_a_channel_names_its_members(children, wait_of):
             queue.remove()
 
 
-@pytest.mark.parametrize("kind", [channel.Queue, channel.Topic], ids=["queue", "topic"])
-def test_N10_a_wait_behind_an_unfinished_message_names_its_writer(children, wait_of, kind):
-    with kind.create("waited") as made:
+def test_N10_a_wait_behind_an_unfinished_message_names_its_writer(children, wait_of):
+    with channel.Queue.create("waited") as made:
         try:
-            sender = made.publisher() if kind is channel.Topic else made.sender()
+            sender = made.sender()
 
             def receive():
-                with made.subscriber() if kind is channel.Topic else made.receiver() as receiver:
+                with made.receiver() as receiver:
                     receiver.receive(WAIT)
 
             child = children.start(receive)
             with sender, sender.reserve(100):
-                wait = wait_of(child, "topic" if kind is channel.Topic else "channel")
+                wait = wait_of(child, "channel")
                 assert enders(wait) == {(os.getpid(), True)}
                 assert f"the next message is an unfinished one of {os.getpid()} (" in wait.text
             children.all_succeed()

@@ -518,11 +518,13 @@ cdef class Member:
 
     def _in_the_way(self, bint reading):
         """(pid, "unfinished" or "leased", bytes) of the message that a receiver, or a sender without room, waits behind;
-        None if there is none. A guess by the time that it is read."""
+        None if there is none. A guess by the time that it is read. Where a subscriber is, only that subscriber knows."""
         cdef uint64_t word
         cdef int number
         self.begin()
         try:
+            if self.ring.kind == UIPC_TOPIC and self.ring.slot < 0:
+                return None
             word = uipc_ring_in_the_way(&self.ring, reading)
             number = uipc_member_of(word)
             if not word or number >= 2 * UIPC_RING_MEMBERS:

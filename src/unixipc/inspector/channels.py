@@ -86,7 +86,6 @@ class TopicRow:
     publishers: tuple[int, ...]
     subscribers: tuple[SubscriberStatus, ...]
     dead: tuple[int, ...]
-    unfinished: int | None
     used_by: tuple[int, ...]
 
 
@@ -178,14 +177,13 @@ def _looked_at(file: Descriptor, known: dict[str, Any]) -> ChannelRow | TopicRow
         outside._start(memory, file, first, size, known["id"])
         with outside:
             known["dead"] = tuple(outside.dead_members(SENDER) + outside.dead_members(RECEIVER))
-            in_the_way = outside._in_the_way(True)
-            known["unfinished"] = in_the_way and in_the_way[0]
             return _channel(outside, known) if kind == "queue" else _topic(outside, known)
 
 
 def _channel(seen: _ring.Member, known: dict[str, Any]) -> ChannelRow:
     facts = seen.facts()
-    known |= {name: facts[name] for name in NUMBERS}
+    in_the_way = seen._in_the_way(True)
+    known |= {name: facts[name] for name in NUMBERS} | {"unfinished": in_the_way and in_the_way[0]}
     return ChannelRow(kind="channel", **known, senders=_pids(seen, SENDER), receivers=_pids(seen, RECEIVER))
 
 

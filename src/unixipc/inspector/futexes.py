@@ -130,7 +130,8 @@ def _in_channel(scene: Scene, pid: int, address: int, offset: int, row: ChannelR
         senders, receivers = row.senders, row.receivers
     else:
         senders, receivers = row.publishers, tuple(each.pid for each in row.subscribers)
-    writer = None if row.unfinished is None else pid_here(row.unfinished, row.used_by)
+    unfinished = row.unfinished if isinstance(row, ChannelRow) else None
+    writer = None if unfinished is None else pid_here(unfinished, row.used_by)
     if word == "messages" and writer is not None:
         text = f"{row.kind} {row.id}: the next message is an unfinished one of {named(writer)}"
         return Thing(row.kind, row.id, "receives", text, scene.enders([writer], "writes the next message"))

@@ -392,7 +392,7 @@ int uipc_queue_writable(const struct uipc_ring *ring, size_t length) {
 uint64_t uipc_ring_in_the_way(const struct uipc_ring *ring, int reading) {
     const struct uipc_ring_file *file = ring->file;
     uint64_t first = ring->kind == UIPC_TOPIC ? uipc_load64(&file->tally.oldest) : uipc_load64(&file->receivers.head);
-    uint64_t next = ring->kind == UIPC_TOPIC ? uipc_topic_looks_at(ring) : uipc_load64(&file->receivers.lock.uipc_position);
+    uint64_t next = ring->kind == UIPC_TOPIC ? uipc_load64(&ring->cursor) : uipc_load64(&file->receivers.lock.uipc_position);
     uint64_t word = uipc_guess64(&uipc_record_at(ring, (reading ? next : first) & ~15ull)->word);
     int state = uipc_state(word);
     return state == UIPC_RESERVED || (state == UIPC_LEASED && !reading) ? word : 0;

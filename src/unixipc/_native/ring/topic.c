@@ -95,22 +95,6 @@ int uipc_topic_readable(const struct uipc_ring *ring) {
     return (state != UIPC_NOTHING && state != UIPC_RESERVED) || (ring->tells && overrun(ring, cursor));
 }
 
-/* A subscriber's position; for who looks from outside the first reservation, or the end. A guess. */
-uint64_t uipc_topic_looks_at(const struct uipc_ring *ring) {
-    uint64_t at = uipc_load64(&ring->file->tally.oldest) & ~15ull, end = at + ring->capacity;
-    if (ring->slot >= 0)
-        return uipc_load64(&ring->cursor);
-    while (at < end) { /* ends: `at` goes on by a record each turn */
-        const struct uipc_record *record = uipc_record_at(ring, at);
-        int state = uipc_state(uipc_guess64(&record->word));
-        uint64_t size = uipc_size_of(ring, record);
-        if (state == UIPC_NOTHING || state == UIPC_RESERVED || !size)
-            break;
-        at += size;
-    }
-    return at;
-}
-
 /* What was under our position may have been written over while we looked: then it is no damage. */
 static int describe(struct uipc_ring *ring, uint64_t word, struct uipc_message *message) {
     struct uipc_record *record = uipc_record_at(ring, ring->cursor);
