@@ -35,7 +35,7 @@ CALLS = {
 every_call = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
 WAITING = {
     "receive": lambda queue: queue.receive(2, timeout=WAIT),
-    "send": lambda queue: queue.send(b"too much", timeout=WAIT),
+    "send": lambda queue: queue.send(b"x", timeout=WAIT),
     "wait_until_there": lambda queue: queue.wait_until_there(2, timeout=WAIT),
 }
 every_wait = pytest.mark.parametrize("wait", WAITING.values(), ids=WAITING.keys())

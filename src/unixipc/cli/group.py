@@ -11,7 +11,7 @@ from click.exceptions import Exit
 
 from .. import __version__
 from .main import INTERRUPTED, TIME_IS_UP, explain
-from .standard import OUTPUT_CLOSED, drop_output
+from .standard import OUT, OUTPUT_CLOSED, drop_output
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -94,6 +94,8 @@ def ending_well() -> Iterator[None]:
         click.echo(f"ipc: {explain(error)}", err=True)
         raise Exit(TIME_IS_UP) from None
     except (OSError, ValueError, EOFError) as error:
+        if isinstance(error, OSError) and error.filename is None and not hasattr(error, "__notes__"):
+            error.filename = OUT  # ours have a name or a note: this is Python's own stdout
         click.echo(f"ipc: {explain(error)}", err=True)
         raise Exit(1) from None
 

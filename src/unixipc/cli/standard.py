@@ -16,58 +16,49 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["OUTPUT_CLOSED", "drop_output", "finish", "prepare"]
+__all__ = ["OUT", "OUTPUT_CLOSED", "drop_output", "finish", "prepare"]
 
 OUTPUT_CLOSED = 141
-IN, OUT, ERR = "standard input", "standard output", "standard error"
+IN, OUT = "standard input", "standard output"
 
 
-class Standard(io.FileIO):
-    """A descriptor whose errors name it."""
-
-    called = IN
+class Input(io.FileIO):
+    """The standard input, whose errors name it."""
 
     def readinto(self, buffer: Any, /) -> int:
         """As any file."""
         try:
             return super().readinto(buffer)
         except OSError as error:
-            raise OSError(error.errno, error.strerror, self.called) from None
+            raise OSError(error.errno, error.strerror, IN) from None
 
     def readall(self) -> bytes:
         """As any file."""
         try:
             return super().readall()
         except OSError as error:
-            raise OSError(error.errno, error.strerror, self.called) from None
+            raise OSError(error.errno, error.strerror, IN) from None
 
 
-class Output(Standard):
-    """The standard output."""
+class Complaints(io.TextIOWrapper):
+    """The standard error: if it cannot be written to, nobody is left who could be told.
 
-    called = OUT
+    Not the raw file is ours: a signal's exception in there would make the buffer write what is written already again.
+    """
 
-    def write(self, data: Any, /) -> int:
-        """As any file."""
-        try:
-            return super().write(data)
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise OSError(error.errno, error.strerror, self.called) from None
-
-
-class Complaints(Standard):
-    """The standard error: if it cannot be written to, nobody is left who could be told."""
-
-    called = ERR
-
-    def write(self, data: Any, /) -> int:
+    def write(self, text: str, /) -> int:
         """All of it, as far as the caller knows."""
         try:
-            return super().write(data)
+            return super().write(text)
         except OSError:
-            return len(data)
+            return len(text)
+
+    def flush(self) -> None:
+        """As far as possible."""
+        try:
+            super().flush()
+        except OSError:
+            pass
 
 
 def prepare() -> None:
@@ -75,9 +66,9 @@ def prepare() -> None:
     for number in (0, 1, 2):
         _occupy(number)
     codecs.register_error("ipc", _as_bytes)
-    sys.stdin = _text(io.BufferedReader(Standard(0, "r", closefd=False)), sys.stdin)
-    sys.stdout = _text(io.BufferedWriter(Output(1, "w", closefd=False)), sys.stdout)
-    sys.stderr = _text(io.BufferedWriter(Complaints(2, "w", closefd=False)), sys.stderr, at_once=True)
+    sys.stdin = _text(io.TextIOWrapper, io.BufferedReader(Input(0, "r", closefd=False)), sys.stdin)
+    sys.stdout = _text(io.TextIOWrapper, io.BufferedWriter(io.FileIO(1, "w", closefd=False)), sys.stdout)
+    sys.stderr = _text(Complaints, io.BufferedWriter(io.FileIO(2, "w", closefd=False)), sys.stderr)
 
 
 def _occupy(number: int) -> None:
@@ -93,12 +84,12 @@ def _occupy(number: int) -> None:
             os.close(got)
 
 
-def _text(buffer: Any, before: Any, at_once: bool = False) -> io.TextIOWrapper:
+def _text(kind: type[io.TextIOWrapper], buffer: Any, before: Any) -> io.TextIOWrapper:
     """As Python makes it, but that every text can be written: ASCII is what a locale says that was never set."""
     encoding = getattr(before, "encoding", None) or sys.getfilesystemencoding()
     encoding = "utf-8" if codecs.lookup(encoding).name == "ascii" else encoding
-    return io.TextIOWrapper(buffer, encoding, "ipc" if buffer.writable() else "surrogateescape",
-                            line_buffering=at_once or buffer.isatty(), write_through=at_once)  # fmt: skip
+    errors = "ipc" if buffer.writable() else "surrogateescape"
+    return kind(buffer, encoding, errors, line_buffering=kind is Complaints or buffer.isatty())
 
 
 def _as_bytes(error: UnicodeError) -> tuple[bytes, int]:
@@ -120,7 +111,7 @@ def finish(status: int) -> int:
     except OSError as error:
         drop_output()
         if status == 0:
-            print(f"ipc: {error.filename or OUT}: {error.strerror}", file=sys.stderr)
+            print(f"ipc: {OUT}: {error.strerror}", file=sys.stderr)
             return 1
     return status
 
