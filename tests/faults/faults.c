@@ -69,7 +69,7 @@ enum { PYTHON = 1, DONE = 2, MAPS = 4, UNMAPS = 8 };
     F(splice, MINUS, 0, -1) F(tee, MINUS, 0, -1) F(timer_create, MINUS, 0, -1) F(timer_delete, MINUS, DONE, -1)        \
     F(timer_settime, MINUS, 0, -1) F(timerfd_create, MINUS, 0, -1) F(unlink, MINUS, PYTHON, -1) F(unlinkat, MINUS, PYTHON, -1)                         \
     F(unshare, MINUS, 0, -1) F(vmsplice, MINUS, 0, -1) F(waitpid, MINUS, 0, -1) F(write, MINUS, 0, -1)                 \
-    F(malloc, NOTHING, 0, -1) F(calloc, NOTHING, 0, -1) F(syscall, MINUS, 0, 0)
+    F(pthread_create, CODE, 0, -1) F(malloc, NOTHING, 0, -1) F(calloc, NOTHING, 0, -1) F(syscall, MINUS, 0, 0)
 
 #define NUMBER(name, how, flags, sub) AT_##name,
 #define ROW(name, how, flags, sub) {#name, how, flags, sub},
@@ -81,7 +81,7 @@ static const struct { const char *name; word number; } numbers[] = {
     NAMED(futex) NAMED(gettid) NAMED(tgkill) NAMED(waitid) NAMED(pidfd_open) NAMED(pidfd_getfd)
     NAMED(pidfd_send_signal) NAMED(close_range) NAMED(rt_sigqueueinfo) NAMED(rt_tgsigqueueinfo)
     NAMED(rt_sigtimedwait) NAMED(get_robust_list) NAMED(futex_waitv) NAMED(openat2)
-    NAMED(statx) NAMED(mq_getsetattr) NAMED(kcmp) NAMED(getpid)};
+    NAMED(statx) NAMED(mq_getsetattr) NAMED(kcmp)};
 
 enum mode { OFF, RECORD, ARMED, STORM };
 struct entry { int which, role; word sub; };

@@ -88,6 +88,7 @@ FAULTS: dict[str, tuple[int, ...]] = {
     "mq_open": (EMFILE, ENOSPC, ENOMEM), "mq_getattr": (EBADF,), "mq_notify": (ENOMEM,),
     "mq_timedreceive": (EBADF,), "mq_timedsend": (ENOMEM,), "lseek": (errno.ESPIPE,),
     "timerfd_create": (EMFILE, ENOMEM), "mq_unlink": (EACCES,), "shm_open": (EMFILE, ENOMEM),
+    "pthread_create": (EAGAIN,),
     "shm_unlink": (EACCES,), "sem_init": (EINVAL,), "sem_post": (errno.EOVERFLOW,), "sem_getvalue": (EINVAL,),
     "sem_trywait": (EINVAL,), "sem_wait": (EINVAL,), "msgget": (ENOSPC, ENOMEM), "semget": (ENOSPC, ENOMEM),
     "shmget": (ENOSPC, ENOMEM), "msgctl": (EACCES,), "semctl": (EACCES,), "shmctl": (EACCES, ENOMEM),
@@ -112,7 +113,6 @@ NEVER = {
     "syscall(waitid)": "ECHILD and EINVAL are the caller's; a signal interrupts it",
     "syscall(futex)": "a signal interrupts it, and no other failure is possible for a word of ours",
     "syscall(gettid)": "cannot fail",
-    "syscall(getpid)": "cannot fail",
     "syscall(kcmp)": "refused in a sandbox: the number is left alone",
     "syscall(get_robust_list)": "of the calling thread: cannot fail",
     "syscall(tgkill)": "the thread has ended: nobody is to be woken",
@@ -120,6 +120,7 @@ NEVER = {
 """Calls that do not fail, but for a signal or a program's mistake."""
 
 NOT_TRIED = {
+    "kcmp": "before Linux 6.10, by a process that forks while it counts signals",
     "pthread_create": "once a process, for programs with a death signal that a thread starts",
     "unshare": "of the namespaces that the tests run in: without one they are skipped",
     "setns": "of another process's network: tests/inspector/test_other_networks.py has the kernel refuse it",
@@ -138,13 +139,14 @@ INTERRUPTIBLE = {
 """What a signal may end: nobody may notice. (`open` of a FIFO too: its scenarios say so themselves.)"""
 
 HARMLESS = {
-    "getrlimit": "of our own limit on descriptors: cannot fail",
+    "getrlimit getrlimit64": "of our own limit on descriptors: cannot fail",
     "_exit raise sched_yield sched_getaffinity __sched_cpucount": "do not return, or cannot fail for what we ask",
     "clock_gettime getpid getppid getuid sysconf time": "cannot fail for what we ask",
     "free memchr memcmp memcpy memmove memset strlen strrchr strtol strtoull snprintf": "memory only",
     "readdir64 readdir closedir dirfd": "of a folder in /proc that is open: its end is the process's",
     "pthread_mutex_lock pthread_mutex_unlock pthread_once pthread_self pthread_equal": "fail only for misuse",
     "pthread_cond_wait pthread_cond_broadcast": "fail only for misuse",
+    "pthread_key_create pthread_setspecific": "without memory a thread's alarm is left until its process ends",
     "pthread_sigmask sigaddset sigdelset sigemptyset sigfillset sigismember": "fail only for a wrong number",
     "timer_getoverrun timer_gettime timerfd_gettime": "fail only for a timer that is none",
     "timerfd_settime": "fails only for a time that is none",

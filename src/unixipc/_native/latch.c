@@ -68,7 +68,7 @@ static int is_shown(const struct uipc_latch *latch)
 {
     int same = fcntl(latch->fd, F_DUPFD_QUERY, latch->shown);
     if (same < 0) {
-        pid_t self = (pid_t)syscall(SYS_getpid);
+        pid_t self = getpid();
         same = syscall(SYS_kcmp, self, self, KCMP_FILE, latch->fd, latch->shown) == 0;
     }
     return same == 1;

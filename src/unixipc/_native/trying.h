@@ -3,7 +3,7 @@
  *
  * So it is neither trusted nor set. Where the kernel takes "do not wait" with the call (RWF_NOWAIT), that is used. Else
  * poll(2) says whether there is something, and as somebody else may take it in between, an alarm ends the call that
- * finds nothing, within a millisecond or so.
+ * finds nothing, within some milliseconds.
  */
 #ifndef UIPC_TRYING_H
 #define UIPC_TRYING_H
