@@ -24,7 +24,7 @@ from unixipc.testing.namespaces import enter_own_ipc_namespace
 WAIT = 0.002
 ALIVE = 12  # objects at a time
 LEFT_ALONE = {
-    "remove", "detach", "fileno", "pid",  # numbers of the process itself, and names that others of this run have
+    "remove", "detach", "dup2", "fileno", "pid",  # numbers of the process itself, and names that others of this run have
     "__class__", "__init_subclass__", "__subclasshook__", "__new__", "__init__", "__del__", "__getattribute__",
     "__setattr__", "__delattr__", "__dir__", "__reduce__", "__reduce_ex__", "__sizeof__", "__iter__", "__next__",
 }  # fmt: skip
@@ -88,7 +88,7 @@ class World:
     """The objects that there are, and what may be made."""
 
     def __init__(self, seed):
-        self.chance, self.alive = random.Random(seed), []
+        self.chance, self.alive, self.in_call = random.Random(seed), [], False
         self.number = 0
 
     def name(self):
@@ -237,6 +237,15 @@ def one_call(world, log):
         world.alive.append(result)
 
 
+def interrupted_call(world, log):
+    """The handler may raise in the call, and not in what is around it."""
+    world.in_call = True
+    try:
+        one_call(world, log)
+    finally:
+        world.in_call = False
+
+
 def main():
     seed, calls, path = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     faulthandler.enable()
@@ -248,7 +257,7 @@ def main():
     world = World(seed)
 
     def interrupt(_number, _frame):
-        if world.chance.random() < 0.5:
+        if world.in_call and world.chance.random() < 0.5:
             raise KeyboardInterrupt
         world.disturb()
 
@@ -264,8 +273,8 @@ def main():
                 gc.set_threshold(world.chance.choice([1, 5, 50, 700]))
             if world.chance.random() < 0.03:
                 quietly(world.later)
-            signal.setitimer(signal.ITIMER_REAL, world.chance.choice([0.0005, 0.02, 0.1]))
-            quietly(one_call, world, lambda text, number=number: file.write(f"{number} {text}\n"))
+            signal.setitimer(signal.ITIMER_REAL, world.chance.choice([0.0005, 0.02, 0.1]), 0.1)
+            quietly(interrupted_call, world, lambda text, number=number: file.write(f"{number} {text}\n"))
             signal.setitimer(signal.ITIMER_REAL, 0)
     os._exit(0)
 

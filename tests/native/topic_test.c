@@ -98,8 +98,8 @@ static void *subscribe_to_all(void *tells) {
     for (;; turn++) {
         int over = uipc_load_acquire(&published) == PUBLISHERS;
         rc = read_one(&me, next, turn);
-        check(rc == UIPC_OK || rc == UIPC_NOT_NOW);
-        if (rc && over)
+        check(rc == UIPC_OK || rc == UIPC_NOT_NOW || uipc_is_busy(rc));
+        if (rc == UIPC_NOT_NOW && over)
             break;
         if (rc)
             wait_after(&me.ring, rc, 1, 0);

@@ -63,6 +63,7 @@ int uipc_repair(struct uipc_ring *ring, int role);
 void uipc_ring_tell_the_end(struct uipc_ring *ring); /* after something that may have been the last thing to wait for */
 
 int uipc_topic_room(struct uipc_ring *ring, uint64_t at, uint64_t size);
+void uipc_topic_end_move(struct uipc_ring_tally *tally);
 int uipc_topic_writable(const struct uipc_ring *ring, uint64_t size);
 int uipc_topic_free_records_of(struct uipc_ring *ring, int member);
 

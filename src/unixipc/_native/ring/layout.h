@@ -80,7 +80,10 @@ struct uipc_ring_tally {
     uint64_t repairs; /* members and locks whose owner had died */
     uint64_t oldest;  /* topics: everything before it may be overwritten */
     uint32_t top[2]; /* of each role: no slot from here on was ever used */
-    uint64_t zero[15];
+    uint64_t given_up;      /* topics: reservations before `oldest` that came to nothing: they are no messages missed */
+    uint64_t next_given_up; /* what that is once `oldest` is `next_oldest`: a killed publisher's step is ended by these */
+    uint64_t next_oldest;
+    uint64_t zero[12];
 };
 
 struct uipc_ring_member {

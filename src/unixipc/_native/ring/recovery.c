@@ -40,6 +40,8 @@ static int repair_senders(struct uipc_ring *ring) {
     uint64_t at = end->lock.uipc_position;
     if (at % UIPC_RING_UNIT)
         return uipc_damaged("position of the senders", at, at & ~15ull);
+    if (ring->kind == UIPC_TOPIC)
+        uipc_topic_end_move(&ring->file->tally);
     struct uipc_record *record = uipc_record_at(ring, at);
     if (uipc_state(uipc_load64_acquire(&record->word)) == UIPC_NOTHING)
         return UIPC_OK;

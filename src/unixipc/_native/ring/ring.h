@@ -48,6 +48,7 @@ struct uipc_ring {
     int freed; /* places, since the end was opened; under the receivers' lock */
     uint64_t sender_seen; /* the change of the members up to which a sender was alive, and 1 << 32; atomic */
     uint64_t cursor, missed; /* topics: our position, how many messages we were too slow for */
+    uint64_t given_up;       /* topics: reservations before our position that came to nothing */
     uint32_t next_number, tells;
     uint64_t stuck; /* topics: the reservation that our last try to publish found in its way; atomic */
 };

@@ -23,12 +23,28 @@ static uint64_t slowest(const struct uipc_ring *ring, uint64_t at) {
     return result;
 }
 
+/* Everything before it may be written over; so many reservations that came to nothing were among it. */
+static void move_oldest(struct uipc_ring_tally *tally, uint64_t oldest, uint64_t given_up) {
+    uipc_store64(&tally->next_given_up, uipc_load64(&tally->given_up) + given_up);
+    uipc_store64(&tally->next_oldest, oldest);
+    UIPC_POINT("topic-counted");
+    uipc_store64(&tally->oldest, oldest);
+    uipc_fence_release(); /* SYNC oldest: who reads a byte of ours sees that it was overrun */
+    UIPC_POINT("topic-overran");
+    uipc_topic_end_move(tally);
+}
+
+void uipc_topic_end_move(struct uipc_ring_tally *tally) {
+    if (uipc_load64(&tally->oldest) == uipc_load64(&tally->next_oldest))
+        uipc_store64(&tally->given_up, uipc_load64(&tally->next_given_up));
+}
+
 int uipc_topic_room(struct uipc_ring *ring, uint64_t at, uint64_t size) {
     struct uipc_ring_end *end = &ring->file->senders;
     uint64_t oldest = uipc_load64(&ring->file->tally.oldest), far = end->lock.uipc_far, step;
     if (UIPC_UNLIKELY(at % UIPC_RING_UNIT || oldest % UIPC_RING_UNIT || at - oldest > ring->capacity))
         return uipc_damaged("oldest message of the topic", oldest, at);
-    uint64_t before = oldest;
+    uint64_t before = oldest, given_up = 0;
     while (at - oldest + size + UIPC_RING_UNIT > ring->capacity) { /* ends: `oldest` comes nearer to `at` each turn */
         struct uipc_record *record = uipc_record_at(ring, oldest);
         if (oldest == far || at - far > at - oldest) {
@@ -37,19 +53,18 @@ int uipc_topic_room(struct uipc_ring *ring, uint64_t at, uint64_t size) {
             if (oldest == far || at - far > at - oldest)
                 return UIPC_NOT_NOW;
         }
-        if (uipc_state(uipc_load64_acquire(&record->word)) == UIPC_RESERVED) {
+        int state = uipc_state(uipc_load64_acquire(&record->word));
+        if (state == UIPC_RESERVED) {
             uipc_store64(&ring->stuck, oldest);
             return UIPC_NOT_NOW;
         }
+        given_up += state == UIPC_DONE;
         if (!(step = uipc_size_of(ring, record)) || step > at - oldest)
             return uipc_damaged("units of a record", step / UIPC_RING_UNIT, (at - oldest) / UIPC_RING_UNIT);
         oldest += step;
     }
-    if (oldest != before) {
-        uipc_store64(&ring->file->tally.oldest, oldest);
-        uipc_fence_release(); /* SYNC oldest: who reads a byte of ours sees that it was overrun */
-        UIPC_POINT("topic-overran");
-    }
+    if (oldest != before)
+        move_oldest(&ring->file->tally, oldest, given_up);
     return UIPC_OK;
 }
 
@@ -67,6 +82,19 @@ int uipc_topic_writable(const struct uipc_ring *ring, uint64_t size) {
     return at - slowest(ring, at) + size + UIPC_RING_UNIT <= ring->capacity;
 }
 
+/* How many reservations before this position have come to nothing. Those that are open still count as messages. */
+static uint64_t given_up_before(struct uipc_ring *ring, uint64_t position) {
+    uint64_t at = uipc_load64(&ring->file->tally.oldest), size, result = uipc_load64(&ring->file->tally.given_up);
+    while (at % UIPC_RING_UNIT == 0 && at != position && position - at <= ring->capacity) { /* ends: a record each turn */
+        const struct uipc_record *record = uipc_record_at(ring, at);
+        if (!(size = uipc_size_of(ring, record)))
+            break;
+        result += uipc_state(uipc_load64_acquire(&record->word)) == UIPC_DONE;
+        at += size;
+    }
+    return result;
+}
+
 int uipc_topic_subscribe(struct uipc_ring *ring, int tells) {
     struct uipc_ring_member *place = &ring->file->member[UIPC_RECEIVER][ring->slot];
     int rc = uipc_member_enter(ring, UIPC_SENDER);
@@ -75,6 +103,7 @@ int uipc_topic_subscribe(struct uipc_ring *ring, int tells) {
     ring->cursor = ring->file->senders.lock.uipc_position & ~15ull;
     ring->next_number = (uint32_t)ring->file->senders.count;
     ring->tells = tells;
+    ring->given_up = tells ? given_up_before(ring, ring->cursor) : 0;
     uipc_store64(&place->position, ring->cursor);
     uipc_store_relaxed(&place->expected, ring->next_number);
     UIPC_POINT("subscribe-placed");
@@ -108,26 +137,42 @@ static int describe(struct uipc_ring *ring, uint64_t word, struct uipc_message *
     return UIPC_OK;
 }
 
-/* Our position moves behind it. What lies between is gone: it was overrun. */
+/* It was overrun: it goes on with the oldest message that there is. What lies between was missed, but for the
+ * reservations that came to nothing. Under the publishers' lock, as the count of those belongs to the position. */
+static int catch_up(struct uipc_ring *ring) {
+    struct uipc_ring_member *place = &ring->file->member[UIPC_RECEIVER][ring->slot];
+    int rc = uipc_ring_enter(ring, UIPC_SENDER);
+    if (rc)
+        return rc;
+    uint64_t oldest = uipc_load64(&ring->file->tally.oldest) & ~15ull, given_up = uipc_load64(&ring->file->tally.given_up);
+    uint32_t number = uipc_load_relaxed(&uipc_record_at(ring, oldest)->sequence);
+    uint64_t gone = number - ring->next_number, none = given_up - ring->given_up;
+    uipc_ring_exit(UIPC_SENDER);
+    uipc_store64(&ring->cursor, oldest);
+    ring->next_number = number, ring->given_up = given_up;
+    ring->missed += none < gone ? gone - none : 0;
+    uipc_store_relaxed(&place->expected, number);
+    uipc_store64(&place->missed, ring->missed);
+    return UIPC_OK;
+}
+
+/* Our position moves behind it. */
 static void move_behind(struct uipc_ring *ring, const struct uipc_message *message) {
     struct uipc_ring_member *place = &ring->file->member[UIPC_RECEIVER][ring->slot];
-    uint32_t missed = message->sequence - ring->next_number;
     uipc_store64(&ring->cursor, message->at + (uint64_t)message->units * UIPC_RING_UNIT);
     ring->next_number = message->sequence + 1;
-    ring->missed += missed;
     uipc_store_relaxed(&place->expected, ring->next_number);
-    if (missed)
-        uipc_store64(&place->missed, ring->missed);
 }
 
 int uipc_topic_next(struct uipc_ring *ring, struct uipc_message *message) {
     if (UIPC_UNLIKELY(ring->slot < 0))
         return UIPC_LEFT;
     for (uint64_t most = ring->capacity / UIPC_RING_UNIT; most; most--) {
-        if (ring->tells && overrun(ring, ring->cursor))
-            uipc_store64(&ring->cursor, uipc_load64_acquire(&ring->file->tally.oldest) & ~15ull);
+        int rc = ring->tells && overrun(ring, ring->cursor) ? catch_up(ring) : UIPC_OK;
+        if (UIPC_UNLIKELY(rc))
+            return rc;
         uint64_t word = uipc_load64_acquire(&uipc_record_at(ring, ring->cursor)->word); /* SYNC record: then all of it */
-        int state = uipc_state(word), rc = UIPC_OK;
+        int state = uipc_state(word);
         if (state == UIPC_READY || state == UIPC_DONE)
             rc = describe(ring, word, message);
         else if (state != UIPC_NOTHING && state != UIPC_RESERVED)
@@ -140,6 +185,7 @@ int uipc_topic_next(struct uipc_ring *ring, struct uipc_message *message) {
         if (state != UIPC_DONE)
             return UIPC_NOT_NOW;
         move_behind(ring, message); /* a reservation that came to nothing */
+        ring->given_up++;
         UIPC_POINT("topic-stepped");
     }
     return ring->tells ? UIPC_NOT_NOW : uipc_damaged("records without an end", ring->cursor, 0);
