@@ -36,11 +36,17 @@ SENDER, RECEIVER = 0, 1
 
 
 def checked_name(name: object) -> str:
-    """What `create` and its like take: text, or a path object, which is a path whether it has a slash or not."""
+    """What `create` and its like take: text, or a path object, which is a path whether it has a slash or not.
+
+    A word may be written as POSIX names are: "/word" is "word".
+    """
     if isinstance(name, os.PathLike):
-        name = os.path.abspath(os.fspath(name))
+        folder, last = os.path.split(os.path.abspath(os.fspath(name)))
+        name = os.path.join(folder, ".", last)  # a path, also if it is one step from the root
     if not isinstance(name, str):
         raise TypeError(f"a channel's name is text or a path, not {type(name).__name__}")
+    if name[:1] == "/" and "/" not in name[1:]:
+        name = name[1:]
     path_of(name)
     return name
 

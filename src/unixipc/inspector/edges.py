@@ -101,7 +101,9 @@ def _mapping(row: MappingRow) -> Iterator[Use]:
 
 
 def _channel(row: ChannelRow) -> Iterator[Use]:
-    yield from _all(members_here(row, row.senders), "writes", "sender")
+    unfinished = members_here(row, [] if row.unfinished is None else [row.unfinished])
+    yield from _all(unfinished, "writes", "sender; the next message is its, and unfinished")
+    yield from _all(set(members_here(row, row.senders)) - set(unfinished), "writes", "sender")
     yield from _all(members_here(row, row.receivers), "reads", "receiver")
     yield from _all(row.used_by, "maps", "open or mapped")
 
