@@ -1,4 +1,4 @@
-# cython: language_level=3, binding=False, embedsignature=True, embedsignature.format=python
+# cython: language_level=3, binding=False, auto_pickle=False, embedsignature=True, embedsignature.format=python
 """The only blocking loop: try, then sleep until it is worth trying again.
 
 A mechanism offers a *try* that never waits: it returns the result, or None for "not now". `wait` repeats it, and
@@ -26,7 +26,6 @@ after fork), and because a sleep should cost what ppoll costs.
 import errno
 from _thread import _local
 
-cimport cython
 from libc.stdint cimport int64_t
 
 from unixipc._native import wait as _sleeps
@@ -40,7 +39,6 @@ FIRST_BEAT_NS = 10_000_000
 cdef int64_t BEAT_NS = FIRST_BEAT_NS
 
 
-@cython.auto_pickle(False)
 cdef class Deadline:
     """When a wait ends, and when the main thread looks for signals again on the way."""
 
@@ -99,7 +97,6 @@ def on_descriptor(descriptor, events, attempt, *args, timeout, tried=False):
     return wait(waiting.attempt, waiting.sleep, Deadline(timeout), descriptor.name, tried)
 
 
-@cython.auto_pickle(False)
 cdef class OnDescriptor:
     """One wait for one descriptor: what to try and what to sleep on."""
 

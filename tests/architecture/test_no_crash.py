@@ -157,3 +157,10 @@ def test_every_native_source_has_its_methods_checked(path):
     directives = re.match(r"(# cython:.*\n)+", path.read_text())
     assert directives, path
     assert re.search(r"\bbinding=False\b", directives[0]), path
+    assert re.search(r"\bauto_pickle=False\b", directives[0]), path
+
+
+@pytest.mark.parametrize("cls", list(native_classes()))
+def test_a_native_class_has_no_pickling_that_nobody_wrote(cls):
+    """Cython's own `__setstate_cython__` believes what it is given, also about memory and numbers."""
+    assert not hasattr(cls, "__setstate_cython__")

@@ -24,7 +24,8 @@ from unixipc.testing.namespaces import enter_own_ipc_namespace
 WAIT = 0.002
 ALIVE = 12  # objects at a time
 LEFT_ALONE = {
-    "remove", "detach", "dup2", "fileno", "pid",  # numbers of the process itself, and names that others of this run have
+    # numbers of the process itself, and names that others of this run have
+    "remove", "detach", "dup2", "fileno", "pid",
     "__class__", "__init_subclass__", "__subclasshook__", "__new__", "__init__", "__del__", "__getattribute__",
     "__setattr__", "__delattr__", "__dir__", "__reduce__", "__reduce_ex__", "__sizeof__", "__iter__", "__next__",
 }  # fmt: skip

@@ -1,4 +1,4 @@
-# cython: language_level=3, binding=False, embedsignature=True, embedsignature.format=clinic
+# cython: language_level=3, binding=False, auto_pickle=False, embedsignature=True, embedsignature.format=clinic
 """Calls on names and files that may sleep in the kernel: one try each, InterruptedError when a signal came."""
 
 from libc.errno cimport EAGAIN, errno

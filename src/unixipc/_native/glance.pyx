@@ -1,4 +1,4 @@
-# cython: language_level=3, binding=False, embedsignature=True, embedsignature.format=clinic
+# cython: language_level=3, binding=False, auto_pickle=False, embedsignature=True, embedsignature.format=clinic
 """Looking at what is not ours, without a trace: files by their paths, other namespaces, other threads' lists."""
 
 from libc.errno cimport errno

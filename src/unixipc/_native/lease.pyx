@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False
-# cython: binding=False, embedsignature=True, embedsignature.format=clinic
+# cython: binding=False, auto_pickle=False, embedsignature=True, embedsignature.format=clinic
 """Leases on files: F_SETLEASE and F_GETLEASE, and the sleep until one is broken.
 
 The kernel tells of a break by a signal to the owner of the opening (F_SETOWN), and nobody but a thread that waits here

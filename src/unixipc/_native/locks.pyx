@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False
-# cython: binding=False, embedsignature=True, embedsignature.format=clinic
+# cython: binding=False, auto_pickle=False, embedsignature=True, embedsignature.format=clinic
 """File locks: flock(2) and fcntl(2), and the fast path of a lock that nobody holds.
 
 A lock belongs to an opening of the file (an `Opening`). Who waits has an opening of its own, so threads of one process
@@ -127,7 +127,6 @@ cdef object refused(int code, str call, object name):
     return failure(code, call, name, HINTS.get(code))
 
 
-@cython.auto_pickle(False)
 @cython.no_gc
 cdef class Opening:
     """One open file description that locks belong to; closed with its last reference."""
@@ -158,7 +157,6 @@ cdef class Opening:
             close_call(self.fd)
 
 
-@cython.auto_pickle(False)
 cdef class LockCalls:
     """A lock on a file: its tries and waits. `path` is None on a file that the caller has opened."""
 

@@ -1,4 +1,4 @@
-# cython: language_level=3, binding=False, embedsignature=True, embedsignature.format=clinic
+# cython: language_level=3, binding=False, auto_pickle=False, embedsignature=True, embedsignature.format=clinic
 """Other processes' files, without asking the file systems that they are on: those may be dead. -- statx(2)"""
 
 from libc.errno cimport EAGAIN, ENOENT, ENOMEM, ESRCH, errno

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False
-# cython: binding=False, embedsignature=True, embedsignature.format=clinic
+# cython: binding=False, auto_pickle=False, embedsignature=True, embedsignature.format=clinic
 """Mapped memory: mmap(2) and what goes with it, and memory files with seals."""
 
 cimport cython
@@ -71,7 +71,6 @@ PAGE_SIZE = sysconf(_SC_PAGESIZE)
 cdef size_t PAGE = PAGE_SIZE
 
 
-@cython.auto_pickle(False)
 @cython.no_gc_clear
 cdef class Mapped:
     """Mapped memory: a buffer. It cannot be unmapped while somebody uses its memory.

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
-# cython: binding=False, embedsignature=True, embedsignature.format=clinic
+# cython: binding=False, auto_pickle=False, embedsignature=True, embedsignature.format=clinic
 """POSIX queues, semaphores and shared memory objects: one thin function a call.
 
 A small message, and a semaphore that nobody contends for, take less time than handing the interpreter to another
@@ -488,7 +488,6 @@ def mount_queues():
 
 # semaphores -----------------------------------------------------------------------------------------------------------
 
-@cython.auto_pickle(False)
 @cython.no_gc_clear
 cdef class SemaphoreCalls:
     """A semaphore's tries and waits. It is a word in shared memory: without contention no system call is made."""
@@ -640,7 +639,6 @@ cdef class SemaphoreCalls:
         self.unmap()
 
 
-@cython.auto_pickle(False)
 @cython.final
 @cython.freelist(8)
 cdef class Hold:

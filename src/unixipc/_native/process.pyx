@@ -1,4 +1,4 @@
-# cython: language_level=3, binding=False, embedsignature=True, embedsignature.format=clinic
+# cython: language_level=3, binding=False, auto_pickle=False, embedsignature=True, embedsignature.format=clinic
 """Children and other processes: spawn, waitid(2) with usage, pidfds, prctl(2)."""
 
 cimport cython

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False
-# cython: binding=False, embedsignature=True, embedsignature.format=clinic
+# cython: binding=False, auto_pickle=False, embedsignature=True, embedsignature.format=clinic
 """Members of a channel's ring: the tries, and what they sleep on. The protocol is in ring/."""
 
 cimport cython
@@ -157,7 +157,6 @@ def use(int fd, int alone):
 cdef class Turn
 
 
-@cython.auto_pickle(False)
 @cython.no_gc_clear
 cdef class Member:
     """One place at a ring, or a look at it from outside: its own opening of the file, and the shared mapping."""
@@ -651,7 +650,6 @@ cdef bytes as_bytes(object data):
     return data if type(data) is bytes else bytes(memoryview(data).cast("B"))
 
 
-@cython.auto_pickle(False)
 @cython.no_gc_clear
 cdef class SenderCalls(Member):
     """The senders' end of a queue."""
@@ -911,7 +909,6 @@ def note_sent(error, Py_ssize_t done, Py_ssize_t n):
     error.add_note(f"{done} of {n} messages were sent")
 
 
-@cython.auto_pickle(False)
 @cython.no_gc_clear
 cdef class Receiving(Member):
     """What receivers and subscribers have in common: everything but how one message is taken."""
@@ -1087,7 +1084,6 @@ cdef Py_ssize_t checked_most(Py_ssize_t most) except -1:
     return most
 
 
-@cython.auto_pickle(False)
 @cython.no_gc_clear
 cdef class ReceiverCalls(Receiving):
     """The receivers' end of a queue."""
@@ -1239,7 +1235,6 @@ cdef class ReceiverCalls(Receiving):
         return self.wait_for_loan("lease", timeout)
 
 
-@cython.auto_pickle(False)
 @cython.no_gc_clear
 cdef class SubscriberCalls(Receiving):
     """One subscriber of a topic: it reads without a lock, as its position is its own."""
@@ -1386,7 +1381,6 @@ cdef class SubscriberCalls(Receiving):
         return 0
 
 
-@cython.auto_pickle(False)
 cdef class Turn:
     """One wait at an end: what to try, and what to sleep on; for `unixipc._wait.wait`, and for tasks."""
 
@@ -1480,7 +1474,6 @@ cdef Turn new_turn(Member member, bint reading, object what, size_t length, int 
     return turn
 
 
-@cython.auto_pickle(False)
 @cython.no_gc_clear
 cdef class Loan:
     """A message in the ring that is ours for the time of a ``with``: to be written, or to be read."""

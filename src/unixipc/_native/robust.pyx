@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
-# cython: binding=False, embedsignature=True, embedsignature.format=clinic
+# cython: binding=False, auto_pickle=False, embedsignature=True, embedsignature.format=clinic
 """Robust locks in shared memory: their tries and sleeps. The bytes are in robust/layout.h, the rest in its neighbours.
 
 Trying and releasing a lock that nobody contends for takes less time than handing the interpreter to another thread and
@@ -156,7 +156,6 @@ cdef void give_back_what_is_left() noexcept:
         free(each)
 
 
-@cython.auto_pickle(False)
 @cython.no_gc_clear
 cdef class RobustCalls:
     """What all have: their memory, the holds of this process, closing."""
@@ -441,7 +440,6 @@ def size_bytes(uint32_t slots):
     return uipc_robust_size(slots)
 
 
-@cython.auto_pickle(False)
 cdef class OwnedCalls(RobustCalls):
     """A lock with one owner word: waiting for that word without taking it, which is how tasks wait."""
 
@@ -469,7 +467,6 @@ cdef class OwnedCalls(RobustCalls):
 
 # mutexes --------------------------------------------------------------------------------------------------------------
 
-@cython.auto_pickle(False)
 cdef class MutexCalls(OwnedCalls):
     """A mutex's tries and waits; the owner is the thread."""
 
@@ -610,7 +607,6 @@ cdef bint worth_spinning(timeout) except -1:
 
 # conditions -----------------------------------------------------------------------------------------------------------
 
-@cython.auto_pickle(False)
 cdef class ConditionCalls(MutexCalls):
     """A mutex, and a number that changes with each notification."""
 
@@ -653,7 +649,6 @@ cdef class ConditionCalls(MutexCalls):
 
 # semaphores -----------------------------------------------------------------------------------------------------------
 
-@cython.auto_pickle(False)
 cdef class SemaphoreCalls(RobustCalls):
     """A semaphore's tries and waits; each permit's owner is a thread."""
 
@@ -782,7 +777,6 @@ cdef tuple holders_note(list pids, str what):
     return f"processes {', '.join([str(pid) for pid in pids])} {what}", pids
 
 
-@cython.auto_pickle(False)
 @cython.final
 @cython.freelist(8)
 cdef class Hold:
@@ -807,7 +801,6 @@ cdef class Hold:
 
 # reader-writer locks --------------------------------------------------------------------------------------------------
 
-@cython.auto_pickle(False)
 cdef class RWLockCalls(OwnedCalls):
     """A reader-writer lock's tries and waits. Writing is two steps: to claim it, and to wait until nobody reads."""
 

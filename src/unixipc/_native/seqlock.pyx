@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False
-# cython: binding=False, embedsignature=True, embedsignature.format=clinic
+# cython: binding=False, auto_pickle=False, embedsignature=True, embedsignature.format=clinic
 """A sequence lock in a shared buffer; the protocol is in seqlock.h."""
 
 cimport cython
@@ -28,7 +28,6 @@ HEADER_BYTES = 64
 SEQUENCE_OFFSET = 8
 
 
-@cython.auto_pickle(False)
 @cython.no_gc_clear
 cdef class SeqLock:
     """The lock at the start of a buffer, and the body behind it. Holds the buffer until it is closed."""

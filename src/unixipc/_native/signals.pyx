@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False
-# cython: binding=False, embedsignature=True, embedsignature.format=clinic
+# cython: binding=False, auto_pickle=False, embedsignature=True, embedsignature.format=clinic
 """Signals: actions with all their flags, masks, waiting with values, signalfd, and counting in the C handler."""
 
 cimport cython
@@ -297,7 +297,6 @@ def adjust(int number, int flags, mask, bint python):
         raise outcome(errno, "sigaction(2)", f"signal {number}")
 
 
-@cython.auto_pickle(False)
 cdef class SavedAction:
     """An action as the kernel had it, to be put back."""
 
@@ -322,7 +321,6 @@ def mask_now():
     return members(&now)
 
 
-@cython.auto_pickle(False)
 cdef class Blocking:
     """For ``with``: these signals wait too, in this thread. Compiled: nothing can come between blocking and noting
     what was blocked before. -- pthread_sigmask(3)"""
@@ -541,7 +539,6 @@ def open_signals(cls, signals, str name):
     return made
 
 
-@cython.auto_pickle(False)
 @cython.no_gc_clear
 cdef class Counting:
     """A signal that is counted in the C handler, as long as this object is open."""
@@ -587,7 +584,6 @@ cdef class Counting:
         self.stop()
 
 
-@cython.auto_pickle(False)
 @cython.no_gc_clear
 cdef class Announcing:
     """For ``with``: this open file sends a signal when it gets ready. -- fcntl(2)"""
@@ -668,7 +664,6 @@ NOBODY = "there is no such process, group or thread"
 SENDS_NONE = "this kind of file sends no signals: pipes, FIFOs, sockets and terminals do"
 
 
-@cython.auto_pickle(False)
 cdef class AlternateStack:
     """For ``with``: a stack of their own for this thread's C handlers. -- sigaltstack(2)"""
 

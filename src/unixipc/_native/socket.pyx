@@ -1,8 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False
-# cython: binding=False, embedsignature=True, embedsignature.format=clinic
+# cython: binding=False, auto_pickle=False, embedsignature=True, embedsignature.format=clinic
 """Unix sockets: the calls, messages with descriptors and credentials, and what the kernel knows of the peer."""
 
-cimport cython
 from cpython.buffer cimport Py_buffer, PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.ref cimport PyObject
@@ -340,7 +339,6 @@ def queued(int fd, bint outgoing, name):
 
 # -- messages --------------------------------------------------------------------------------------------------
 
-@cython.auto_pickle(False)
 cdef class Received:
     """What one receive brought.
 

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
-# cython: binding=False, embedsignature=True, embedsignature.format=clinic
+# cython: binding=False, auto_pickle=False, embedsignature=True, embedsignature.format=clinic
 """System V objects: one thin function a call, and handles whose tries never leave the interpreter's lock.
 
 A try (IPC_NOWAIT) of a small message or of a semaphore takes less time than handing the interpreter to another thread
@@ -177,7 +177,6 @@ cdef object refused(int code, str call, Handle handle):
     return _refusal.refusal(code, call, handle.name, gone)
 
 
-@cython.auto_pickle(False)
 @cython.no_gc_clear
 cdef class Handle:
     """A System V object by its id, as this process uses it. Closing it changes nothing in the kernel.
@@ -1116,7 +1115,6 @@ cdef class OneSemaphore:
             self.set.wait_one(self.index, 0, False, timeout)
 
 
-@cython.auto_pickle(False)
 cdef class Hold:
     """Between ``with`` and its end, `n` of the semaphore are ours. No Python code runs between acquiring and that."""
 
@@ -1310,7 +1308,6 @@ def get_memory(cls, int key, size_t size, int flags, bint temporary=False):
     return made
 
 
-@cython.auto_pickle(False)
 @cython.no_gc_clear
 @cython.freelist(8)
 cdef class Segment:

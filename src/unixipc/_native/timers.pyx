@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False
-# cython: binding=False, embedsignature=True, embedsignature.format=clinic
+# cython: binding=False, auto_pickle=False, embedsignature=True, embedsignature.format=clinic
 """Timers: timerfd(2), which is read, and timer_create(2), which sends a signal."""
 
 cimport cython
@@ -118,7 +118,6 @@ def open_timer(cls, str clock, str name):
     return made
 
 
-@cython.auto_pickle(False)
 @cython.no_gc_clear
 cdef class PosixTimer:
     """A timer of this process that sends it a signal. -- timer_create(2)"""

@@ -1,4 +1,4 @@
-# cython: language_level=3, binding=False, embedsignature=True, embedsignature.format=clinic
+# cython: language_level=3, binding=False, auto_pickle=False, embedsignature=True, embedsignature.format=clinic
 """The three sleeps: on descriptors (ppoll), on a word (futex), and the alarm that ends a sleep in the kernel."""
 
 cimport cython
@@ -183,7 +183,6 @@ def ready_now(Descriptor descriptor not None, short events):
     return one.revents
 
 
-@cython.auto_pickle(False)
 @cython.no_gc_clear
 cdef class Word:
     """A 32-bit word in memory that processes share: load it, sleep while it keeps its value, wake who sleeps on it.
@@ -288,7 +287,6 @@ def can_sleep_on_words():
     return uipc_futex_wait_any(NULL, 0, NULL) == -EINVAL
 
 
-@cython.auto_pickle(False)
 cdef class Interrupt:
     """Ends the wait of one thread inside a system call that has no timed form: at a deadline, or when asked to.
 

@@ -1,4 +1,4 @@
-# cython: language_level=3, binding=False
+# cython: language_level=3, binding=False, auto_pickle=False
 """mq_notify(3) that starts a thread: the C library makes it, and the function is called there."""
 
 from libc.errno cimport errno

@@ -1,4 +1,4 @@
-# cython: language_level=3, binding=False
+# cython: language_level=3, binding=False, auto_pickle=False
 """A buffer whose bytes are another object's, which may change: a Python class cannot be a buffer before Python 3.12."""
 
 cimport cython
@@ -6,7 +6,6 @@ from cpython.buffer cimport Py_buffer, PyObject_GetBuffer
 
 
 # collector: it owns nothing; a view that is out holds what it shows, and not us.
-@cython.auto_pickle(False)
 cdef class Window:
     """Who asks for this buffer gets that of `_shown`, and holds that, not us."""
 
