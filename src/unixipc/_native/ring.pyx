@@ -198,7 +198,7 @@ cdef class Member:
         if <uint64_t>self.memory.len < UIPC_RING_HEADER + 2 * self.ring.capacity:
             raise ValueError("the mapping is shorter than the ring")
         uipc_ring_start(&self.ring, self.memory.buf, <char *>self.memory.buf + UIPC_RING_HEADER, file.enter())
-        self.mapping, self.file, self.name = mapping, file, name  # its number stays ours until `let_go`, whoever closes it
+        self.mapping, self.file, self.name = mapping, file, name  # its number is ours until `let_go`, whoever closes it
         if codec is not None:
             self.encode, self.decode = codec.encode, codec.decode
             self.decode_view = getattr(codec, "decode_view", None)
@@ -516,8 +516,8 @@ cdef class Member:
         raise NotImplementedError
 
     def _in_the_way(self, bint reading):
-        """(pid, "unfinished" or "leased", bytes) of the message that a receiver, or a sender without room, waits behind;
-        None if there is none. A guess by the time that it is read. Where a subscriber is, only that subscriber knows."""
+        """(pid, "unfinished" or "leased", bytes) of the message that a receiver, or a sender without room, waits
+        behind; None if there is none. A guess by the time that it is read. Where a subscriber is, it alone knows."""
         cdef uint64_t word
         cdef int number
         self.begin()
@@ -738,7 +738,7 @@ cdef class SenderCalls(Member):
         self.begin()
         try:
             self.refuse_if_full("send", rc)
-            while not uipc_is_busy(rc) and self.spin(False, n, patience_ns):  # ends: somebody is faster, but not for ever
+            while not uipc_is_busy(rc) and self.spin(False, n, patience_ns):  # ends: nobody else is faster for ever
                 rc = self.put(data)
                 if rc == UIPC_OK:
                     return 0
