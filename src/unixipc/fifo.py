@@ -27,16 +27,15 @@ import stat
 
 from . import _wait
 from ._call import explained, failure
-from ._fd import Descriptor
 from ._native.descriptor import ReadEnd
-from ._native.file import open_end_once
+from ._native.file import open_end_once, open_owned
+from ._native.within import Closes
 from .errors import ObjectRemoved
 from .pipe import PipeReader, PipeWriter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
     from typing import Self, TypeAlias, TypeVar
 
     Path: TypeAlias = "str | os.PathLike[str]"
@@ -80,7 +79,7 @@ class FifoWriter(PipeWriter):
         self.use_fifo()
 
 
-class Fifo:
+class Fifo(Closes):
     """A FIFO's name. `create` (must not exist), `open` (must), `ensure` (either), `temporary` (gone at close and exit).
 
     Errors: FileExistsError, FileNotFoundError, PermissionError, and OSError(EINVAL) if the path is something else.
@@ -199,14 +198,6 @@ class Fifo:
         if self._clean is not None:
             self._clean()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
-        self.close()
-
     def __repr__(self) -> str:
         return f"<Fifo {self.path!r}>"
 
@@ -222,7 +213,7 @@ def _checked_mode(mode: int) -> None:
 def _finish(path: Path, mode: int) -> tuple[int, int]:
     """The new FIFO's identity, after giving back the permissions that the umask took."""
     try:
-        with Descriptor(os.open(path, os.O_PATH | os.O_NOFOLLOW), path) as made:  # a name can be replaced, this not
+        with open_owned(path, os.O_PATH | os.O_NOFOLLOW) as made:  # a name can be replaced, this not
             found = os.fstat(made.fileno())
             if stat.S_ISFIFO(found.st_mode) and stat.S_IMODE(found.st_mode) != mode:
                 os.chmod(f"/proc/self/fd/{made.fileno()}", mode)

@@ -13,6 +13,7 @@ import sys
 import warnings
 
 from unixipc._call import failure
+from unixipc._native.within cimport close_surely
 from unixipc.errors import ClosedError
 
 cdef extern from "Python.h":
@@ -298,7 +299,7 @@ cdef class Descriptor:
         return self
 
     def __exit__(self, kind, error, where):
-        self.close()
+        close_surely(self)
 
     def __reduce__(self):
         raise TypeError(f"{type(self).__name__} cannot be pickled: send the descriptor over a Unix socket instead")

@@ -42,6 +42,11 @@ def open_once(path, int flags):
     return opened(path, flags)
 
 
+def open_owned(path, int flags, int mode=0o777, dir_fd=None, name=None):
+    """`os.open` whose number has its owner at once, a `Descriptor`: no signal handler comes in between. -- open(2)"""
+    return Descriptor(os.open(path, flags, mode, dir_fd=dir_fd), path if name is None else name)
+
+
 def open_end_once(cls, path, int flags):
     """The same as an object of class `cls`; O_NONBLOCK is for the opening, and taken off then. -- open(2)"""
     cdef Descriptor end = cls.__new__(cls)

@@ -251,6 +251,23 @@ cdef class LeaseCalls(Descriptor):
         """Refused: nobody would look after the lease."""
         raise TypeError("a lease cannot be detached from its descriptor")
 
+    def __enter__(self):
+        cdef bint before = self.held is not None
+        try:
+            self.acquire()
+        except BaseException:
+            if self.held is not None and not before:
+                self.let_go()  # a signal handler has raised when it was ours already
+            raise
+        return self
+
+    def __exit__(self, kind, error, where):
+        try:
+            if error is None and self.held is not None:
+                self.release()
+        finally:
+            self.close()
+
     def forget(self):
         """Close the descriptor without giving the lease up: what a forked child does, whose parent still holds it."""
         cdef int fd = self.fd

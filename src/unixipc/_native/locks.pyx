@@ -580,6 +580,13 @@ cdef class LockCalls:
             self.let_go(hold, True)
             self.lost.append(owner)
 
+    def __enter__(self):
+        self.acquire()
+        return self
+
+    def __exit__(self, kind, error, where):
+        self.leave(error)
+
     cdef int let_go(self, Opening hold, bint unlock) except -1:
         """Forget one hold, and with the last one on an opening unlock it: 0, or errno."""
         cdef int code = 0
@@ -672,6 +679,53 @@ cdef class LockCalls:
         """It looks after itself again."""
         if self.sleepers and wake in self.sleepers:
             self.sleepers.remove(wake)
+
+
+cdef class Hold:
+    """A lock, shared or alone, for the time of a ``with``."""
+
+    cdef LockCalls lock
+    cdef bint shared
+    cdef object timeout
+
+    @classmethod
+    def __class_getitem__(cls, lock):
+        return cls
+
+    def __init__(self, LockCalls lock not None, bint shared, timeout):
+        self.lock, self.shared, self.timeout = lock, shared, timeout
+
+    cdef LockCalls whose(self):
+        if self.lock is None:
+            raise RuntimeError("reading() and writing() of a lock make these")
+        return self.lock
+
+    def __enter__(self):
+        self.whose().acquire(self.timeout, self.shared)
+        return self.lock
+
+    def __exit__(self, kind, error, where):
+        self.whose().leave(error)
+
+
+cdef class OpenedHold:
+    """A record lock for the time of a ``with``, on a file that `opened` opens and locks for it."""
+
+    cdef object opened, file
+
+    def __init__(self, opened):
+        self.opened = opened
+
+    def __enter__(self):
+        self.file = self.opened()
+        return self.file
+
+    def __exit__(self, kind, error, where):
+        file, self.file = self.file, None
+        try:  # closing would not unlock: a child forked meanwhile has it open too
+            range_now(file.fileno(), "ofd", "unlock", 0, 0, file.name)
+        finally:
+            file.close()
 
 
 cdef int lost_file(Opening opening) noexcept nogil:

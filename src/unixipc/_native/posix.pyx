@@ -22,6 +22,7 @@ import os
 from unixipc._native.descriptor cimport FLAGGED, Descriptor, new_object
 from unixipc._native.descriptor import waiting_module
 from unixipc._native.mapping cimport guard_memory, unguard_memory
+from unixipc._native.within cimport close_surely
 from unixipc.errors import ClosedError, LayoutError
 
 cdef extern from "Python.h":
@@ -633,7 +634,7 @@ cdef class SemaphoreCalls:
         return self
 
     def __exit__(self, *exception):
-        self.close()
+        close_surely(self)
 
     def __dealloc__(self):
         self.unmap()

@@ -1,12 +1,13 @@
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Generic, Literal, Self, TypeVar
 
 from typing_extensions import Buffer
 
 from ..errors import OwnerDied
 
 R = TypeVar("R", bound=RobustCalls)
+O = TypeVar("O", bound=OwnedCalls)
 
 MUTEX: int
 SEMAPHORE: int
@@ -110,3 +111,17 @@ class RWLockCalls(OwnedCalls):
     def writer(self) -> int | None: ...
     @property
     def readers(self) -> list[int]: ...
+
+class OwnerHold(Generic[O]):
+    def __init__(
+        self,
+        lock: O,
+        acquire: Callable[[float | None], None],
+        release: Callable[[], None],
+        timeout: float | None,
+        repair: Callable[[OwnerDied], object] | None,
+    ) -> None: ...
+    def __enter__(self) -> O: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None: ...

@@ -799,6 +799,47 @@ cdef class Hold:
             self.semaphore.release()
 
 
+cdef class OwnerHold:
+    """A lock for the time of a ``with``, and what to do when its last holder was killed."""
+
+    cdef OwnedCalls lock
+    cdef object acquire, release, timeout, repair
+
+    @classmethod
+    def __class_getitem__(cls, lock):
+        return cls
+
+    def __init__(self, OwnedCalls lock not None, acquire, release, timeout, repair):
+        self.lock, self.acquire, self.release, self.timeout, self.repair = lock, acquire, release, timeout, repair
+
+    def __enter__(self):
+        if self.lock is None:
+            raise RuntimeError("hold(), reading() and writing() of a lock make these")
+        try:
+            self.acquire(self.timeout)
+        except OwnerDied as death:
+            if self.repair is None:
+                if not self.lock.closed:
+                    self.release()
+                raise given_back(self.lock, death) from None
+            self.mend(death)
+        return self.lock
+
+    cdef int mend(self, death) except -1:
+        """If that fails the lock is released unmended, and the next one is told again."""
+        try:
+            self.repair(death)
+            self.lock.recover()
+        except BaseException:
+            self.release()
+            raise
+        return 0
+
+    def __exit__(self, kind, error, where):
+        if error is None or not self.lock.closed:
+            self.release()
+
+
 # reader-writer locks --------------------------------------------------------------------------------------------------
 
 cdef class RWLockCalls(OwnedCalls):

@@ -7,6 +7,9 @@ from cpython.buffer cimport Py_buffer, PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Re
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport uint32_t, uintptr_t
 
+from _thread import allocate_lock
+
+from unixipc._native.descriptor import waiting_module
 from unixipc.errors import ClosedError, LayoutError
 
 cdef extern from "seqlock.h" nogil:
@@ -36,6 +39,8 @@ cdef class SeqLock:
     cdef uipc_seqlock *lock
     cdef readonly Py_ssize_t body_bytes
     cdef readonly bint writable
+    cdef readonly uint32_t claimed  # by which process, through this object
+    cdef readonly object turn       # of that process's threads
     cdef bint held
 
     def __cinit__(self, memory, bint writable):
@@ -79,7 +84,11 @@ cdef class SeqLock:
     def claim(self, uint32_t old, uint32_t new):
         """Become the writer in the place of `old`; False if it is somebody else's by now."""
         self.check_writable()
-        return bool(uipc_compare_exchange(&self.at().writer, old, new))
+        turn = allocate_lock()  # a new one: in a forked child the parent's may have been taken
+        if not uipc_compare_exchange(&self.at().writer, old, new):
+            return False
+        self.claimed, self.turn = new, turn
+        return True
 
     cdef int check_writable(self) except -1:
         if not self.writable:
@@ -132,3 +141,34 @@ cdef class SeqLock:
 
     def __dealloc__(self):
         self.close()
+
+
+cdef class Writing:
+    """For ``with``: between the odd number and the even one; the threads of the writing process take turns.
+
+    `claim` gives the turn that they take, `word` wakes the readers.
+    """
+
+    cdef SeqLock lock
+    cdef object claim, word, timeout, name, turn
+
+    def __init__(self, SeqLock lock not None, claim, word, timeout, name):
+        self.lock, self.claim, self.word, self.timeout, self.name = lock, claim, word, timeout, name
+
+    def __enter__(self):
+        turn = self.claim()
+        if not turn.acquire(True, -1 if self.timeout is None else self.timeout):
+            raise waiting_module().timed_out(self.name(), "write", self.timeout)
+        try:
+            self.lock.begin()
+        except BaseException:
+            turn.release()
+            raise
+        self.turn = turn
+
+    def __exit__(self, kind, error, where):
+        try:
+            self.lock.end()
+            self.word.wake()
+        finally:
+            self.turn.release()

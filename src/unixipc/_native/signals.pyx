@@ -8,6 +8,7 @@ from cpython.pycapsule cimport PyCapsule_New
 from libc.errno cimport EAGAIN, EBUSY, EINTR, EINVAL, ENOMEM, EPERM, ESRCH, errno
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
+from _signal import getsignal, signal as set_handler
 from operator import index
 from os import sysconf
 from signal import Signals
@@ -312,6 +313,51 @@ cdef class SavedAction:
         """As it was."""
         if sigaction_call(self.number, &self.was, NULL) < 0:
             raise outcome(errno, "sigaction(2)", f"signal {self.number}")
+
+
+cdef class Handling:
+    """For ``with``: the action that `begin` makes; afterwards what the kernel and Python had for this signal."""
+
+    cdef object number, begin, before
+    cdef SavedAction saved
+
+    def __init__(self, number, begin):
+        self.number, self.begin = number, begin
+
+    def __enter__(self):
+        if self.saved is not None:
+            raise RuntimeError("this block is entered already: make another one")
+        before = getsignal(self.number)
+        saved = SavedAction(self.number)
+        try:  # from here on the new handler may already raise
+            self.begin()
+        except BaseException:
+            self.restore(before, saved)
+            raise
+        self.before, self.saved = before, saved
+
+    def __exit__(self, *exception):
+        saved, self.saved = self.saved, None
+        if saved is None:
+            raise RuntimeError("this block was not entered")
+        self.restore(self.before, saved)
+
+    cdef int restore(self, before, SavedAction saved) except -1:
+        try:
+            if before is not None:
+                self.put_back(before)
+        finally:
+            saved.put_back()
+        return 0
+
+    cdef int put_back(self, before) except -1:
+        """Python looks for signals before it changes a handler: what was pending may raise, and is then gone."""
+        try:
+            set_handler(self.number, before)
+        except BaseException:
+            set_handler(self.number, before)
+            raise
+        return 0
 
 
 def mask_now():

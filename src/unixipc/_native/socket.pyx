@@ -13,6 +13,7 @@ from unixipc._native.descriptor cimport GUARDED, NO_ALARM, Descriptor, filled, r
 
 from unixipc._call import failure
 from unixipc._native import descriptor as _descriptor
+from unixipc._native.within cimport close_surely
 
 cdef extern from "Python.h":
     PyObject *new_bytes "PyBytes_FromStringAndSize"(const char *, Py_ssize_t) except NULL
@@ -376,7 +377,7 @@ cdef class Received:
         return self
 
     def __exit__(self, *exception):
-        self.close()
+        close_surely(self)
 
     def __reduce__(self):
         raise TypeError("Received cannot be pickled: it may own descriptors; send its data")

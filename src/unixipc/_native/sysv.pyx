@@ -24,6 +24,7 @@ from weakref import ref
 
 from unixipc.errors import ClosedError, ObjectRemoved
 from unixipc._native.descriptor import waiting_module
+from unixipc._native.within cimport close_surely
 
 cdef extern from *:
     """
@@ -270,7 +271,7 @@ cdef class Handle:
         return self
 
     def __exit__(self, *exception):
-        self.close()
+        close_surely(self)
 
     def __repr__(self):
         return f"<{type(self).__name__} {self.name}{'' if self.open else ' closed'}>"
@@ -933,6 +934,16 @@ cdef class SetCalls(Handle):
                 raise
         return done
 
+    def take_or_meet(self, now, arrive, leave, withdraw, timeout=None):
+        """`now` if that can be done at once; else arrive, and wait until we can leave."""
+        if not self.try_op(*now):
+            self.meet(arrive, None, leave, withdraw, timeout)
+
+    def take_back(self, int index, str who):
+        """Undo one that was added with undo; RuntimeError if there is none."""
+        if not self.try_op((index, -1), undo=True):
+            raise RuntimeError(f"{who} is not held")
+
     cdef bint operate_on_id(self, Operations ops) noexcept:
         """Without waiting, whether or not this handle is still open; whether it was done."""
         cdef sembuf many[MOST_ON_STACK]
@@ -1113,6 +1124,15 @@ cdef class OneSemaphore:
         """Wait until the value is 0. -- semop(2)"""
         if self.owner().change_one(self.index, 0, False):
             self.set.wait_one(self.index, 0, False, timeout)
+
+    def __enter__(self):
+        if not self._owns:
+            raise TypeError("use ``with semaphore.hold():`` to acquire and release")
+        self.set.check_open()
+        return self
+
+    def __exit__(self, kind, error, where):
+        close_surely(self)
 
 
 cdef class Hold:

@@ -14,6 +14,7 @@ from .._fd import Descriptor, check_kind
 from .._native import mapping as _mapping
 from .._native import posix as _posix
 from .._native import ring as _ring
+from .._native.file import open_owned
 from ..codec import codec_of
 from ..errors import LayoutError
 from ..mapping._reserve import resize
@@ -302,7 +303,7 @@ def _mapped(fd: int, capacity: int, name: str | None, nameless: bool) -> _mappin
     """
     if not nameless:
         return _mapping.map_twice(_mapping.Mapped, fd, _ring.HEADER_BYTES, capacity, name)
-    with Descriptor(os.open(f"/proc/self/fd/{fd}", os.O_RDWR | os.O_CLOEXEC), name) as another:
+    with open_owned(f"/proc/self/fd/{fd}", os.O_RDWR | os.O_CLOEXEC, name=name) as another:
         return _mapping.map_twice(_mapping.Mapped, another.fileno(), _ring.HEADER_BYTES, capacity, name)
 
 
@@ -356,7 +357,7 @@ def _new_file(
         raise ValueError(f"when_full is one of {', '.join(map(repr, _ring.POLICIES))}, not {when_full!r}")
     capacity = _ring.capacity_for(capacity_bytes)
     try:
-        made = Descriptor(os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600), name)
+        made = open_owned(folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600, name=name)
     except OSError as error:
         hint = f"a new channel needs write permission on {folder}" if isinstance(error, PermissionError) else None
         raise explained(error, "open(2)", folder if name is None else path_of(name), hint) from None

@@ -9,6 +9,7 @@ from contextlib import suppress
 
 from .._fd import Descriptor
 from .._native import posix as _posix
+from .._native.file import open_owned
 from .._record import record
 from .files import glances, way_to
 
@@ -155,9 +156,9 @@ def _named_queues(folder: Descriptor) -> Iterator[tuple[str, str, os.stat_result
 def _folder() -> Descriptor:
     try:
         with _posix.mount_queues() as mount:
-            return Descriptor(os.open(f"/proc/self/fd/{mount.fileno()}", FOLDER_FLAGS), QUEUES)
+            return open_owned(f"/proc/self/fd/{mount.fileno()}", FOLDER_FLAGS, name=QUEUES)
     except OSError:
-        return Descriptor(os.open(QUEUES, FOLDER_FLAGS), QUEUES)
+        return open_owned(QUEUES, FOLDER_FLAGS)
 
 
 def _opened_queues(seen: Snapshot) -> Iterator[tuple[str, str, os.stat_result]]:

@@ -20,7 +20,7 @@ from contextlib import closing, suppress
 from .. import sysv
 from .._fd import Descriptor
 from .._native import ring as _ring
-from .._native.file import flock_once
+from .._native.file import flock_once, open_owned
 from ..errors import ObjectRemoved
 from ..locks import Lease
 from ..sockets.address import open_folder
@@ -112,7 +112,7 @@ def _temporary(path: str, _row: ChannelRow | TopicRow) -> str | None:
 
     Programs in C do not take that lock, but have it open.
     """
-    with Descriptor(os.open(path, OPENING), path) as file:
+    with open_owned(path, OPENING) as file:
         size = os.fstat(file.fileno()).st_size
         _kind, _full, temporary, _capacity = _ring.read_facts(os.pread(file.fileno(), 64, 0), size)
         if not temporary:
@@ -123,7 +123,7 @@ def _temporary(path: str, _row: ChannelRow | TopicRow) -> str | None:
 
 
 def _named(path: str, row: posix.MemoryRow | posix.SemaphoreRow | ChannelRow | TopicRow) -> str | None:
-    with Descriptor(os.open(path, OPENING), path) as file:
+    with open_owned(path, OPENING) as file:
         there = os.fstat(file.fileno())
         if not stat.S_ISREG(there.st_mode) or there.st_uid != row.owner_uid or _differs(row, there):
             return ANOTHER

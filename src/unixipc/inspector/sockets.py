@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
-from .._fd import Descriptor
+from .._native.file import open_owned
 from .._record import record
 from .procfs import End, ends, identity, lines_of
 from .sock_diag import Socket, unix_sockets
@@ -76,7 +76,7 @@ def _other_spaces(seen: Snapshot, own: int) -> dict[int, int]:
 
 def _sockets_of(pid: int) -> list[Socket]:
     try:
-        with Descriptor(os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC), "net") as space:
+        with open_owned(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC, name="net") as space:
             return unix_sockets(space.fileno())
     except OSError:  # we may not go there, or it has ended
         return [each for line in lines_of(f"/proc/{pid}/net/unix")[1:] if (each := _told(line.split(None, 7)))]

@@ -8,13 +8,12 @@ import weakref
 
 from .._creation import checked_mode
 from .._fd import number_of
-from .._native.locks import LockCalls
+from .._native.locks import Hold, LockCalls
 from . import _file_systems
 from ._holders import holders_of, kept_out_by
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import TracebackType
     from typing import Self, TypeAlias
 
     from .._fd import HasFileno
@@ -59,11 +58,11 @@ class FileLocking(LockCalls):
                 raise
         _all.add(self)
 
-    def reading(self, timeout: float | None = None) -> Hold:
+    def reading(self, timeout: float | None = None) -> Hold[Self]:
         """For ``with``: hold it shared. -- flock(2), fcntl(2)"""
         return Hold(self, True, timeout)
 
-    def writing(self, timeout: float | None = None) -> Hold:
+    def writing(self, timeout: float | None = None) -> Hold[Self]:
         """For ``with``: hold it alone. -- flock(2), fcntl(2)"""
         return Hold(self, False, timeout)
 
@@ -116,15 +115,6 @@ class FileLocking(LockCalls):
         file = self.fileno() if self.path is None else self.path
         return kept_out_by(file, self.kind, how, self.first_byte(), self.length_bytes)
 
-    def __enter__(self) -> Self:
-        self.acquire()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
-        self.leave(error)
-
     def __reduce__(self) -> tuple[object, ...]:
         raise TypeError("a lock cannot be pickled: make one from the path in the other process")
 
@@ -135,22 +125,6 @@ class FileLocking(LockCalls):
 
 
 GIVEN_UP = "upgrade: the shared lock was given up for it, and is not held any more"
-
-
-class Hold:
-    """A lock, shared or alone, for the time of a ``with``."""
-
-    def __init__(self, lock: FileLocking, shared: bool, timeout: float | None) -> None:
-        self.lock, self.shared, self.timeout = lock, shared, timeout
-
-    def __enter__(self) -> FileLocking:
-        self.lock.acquire(self.timeout, self.shared)
-        return self.lock
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
-        self.lock.leave(error)
 
 
 def _forget_in_child() -> None:

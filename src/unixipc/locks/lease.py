@@ -24,8 +24,7 @@ from ._holders import opened_by
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
-    from typing import Literal, Self
+    from typing import Literal
 
     from ._lock import PathOrFile
 
@@ -116,19 +115,6 @@ class Lease(LeaseCalls):
                 pass  # somebody else came, who wants to write
         if self.breaking is not None:
             self.release()
-
-    def __enter__(self) -> Self:
-        self.acquire()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
-        try:
-            if error is None and self.held is not None:
-                self.release()
-        finally:
-            self.close()
 
     def __repr__(self) -> str:
         state = "closed" if self.closed else self.held or "not held"

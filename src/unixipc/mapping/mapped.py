@@ -8,6 +8,7 @@ import os
 from .._call import explained, failure
 from .._fd import Descriptor, name_of, number_of
 from .._native import mapping as _mapping
+from .._native.file import open_owned
 from .._view import array_in
 
 TYPE_CHECKING = False
@@ -157,9 +158,9 @@ def _opened(file: str | bytes | os.PathLike[str], flags: int) -> Descriptor:
     flags |= os.O_CLOEXEC | os.O_NOCTTY
     try:
         try:
-            return Descriptor(os.open(file, flags | os.O_NONBLOCK), file)
+            return open_owned(file, flags | os.O_NONBLOCK)
         except BlockingIOError:  # somebody has a lease on it, and is asked to give it up: the kernel sees to that
-            return Descriptor(os.open(file, flags), file)
+            return open_owned(file, flags)
     except OSError as error:
         raise explained(error, "open(2)", file) from None
 

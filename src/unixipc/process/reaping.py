@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import errno
+from functools import partial
 
 from .. import _wait
 from .._call import failure
 from .._native import process as _process
+from .._native.within import Held
 from .handle import WEXITED, WNOHANG, release
 from .status import from_waitid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Self
 
     from .status import Status
 
@@ -85,7 +86,7 @@ def reap() -> Iterator[tuple[int, Status]]:
         yield found
 
 
-class auto_reap:
+class auto_reap(Held["auto_reap"]):
     """Let the kernel reap: children vanish when they end and their status is lost. -- sigaction(2), SA_NOCLDWAIT
 
     A call changes it for the process, ``with`` restores it. Unlike ignoring SIGCHLD it does not survive exec.
@@ -98,11 +99,6 @@ class auto_reap:
         flags, default = _process.child_flags()
         if not default:
             raise failure(errno.EBUSY, "sigaction(2)", "SIGCHLD", "the program handles or ignores SIGCHLD itself")
-        self._before = flags
-        _process.child_flags((_process.NOCLDWAIT if on else 0) | (0 if stops else _process.NOCLDSTOP))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        _process.child_flags(self._before)
+        wanted = (_process.NOCLDWAIT if on else 0) | (0 if stops else _process.NOCLDSTOP)
+        _process.child_flags(wanted)
+        super().__init__(partial(_process.child_flags, wanted), partial(_process.child_flags, flags), self)

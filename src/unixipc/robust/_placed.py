@@ -17,13 +17,9 @@ from ..posix.memory import FOLDER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import TracebackType
     from typing import Any, Self, TypeVar
 
     from typing_extensions import Buffer
-
-    from ..errors import OwnerDied
 
     R = TypeVar("R", bound=_robust.RobustCalls)
 
@@ -136,47 +132,3 @@ def _remove(lock: _robust.RobustCalls) -> None:
         if _identity(memory) != lock.file:
             raise failure(errno.EIDRM, "shm_unlink(3)", lock.name, "its name was given to another object")
         memory.remove()
-
-
-class Hold:
-    """A lock for the time of a ``with``, and what to do when its last holder was killed."""
-
-    __slots__ = ("acquire", "lock", "release", "repair", "timeout")
-
-    def __init__(
-        self,
-        lock: Any,
-        acquire: Callable[[float | None], None],
-        release: Callable[[], None],
-        timeout: float | None,
-        repair: Callable[[OwnerDied], object] | None,
-    ) -> None:
-        self.lock, self.acquire, self.release, self.timeout, self.repair = lock, acquire, release, timeout, repair
-
-    def __enter__(self) -> Any:
-        from ..errors import OwnerDied
-
-        try:
-            self.acquire(self.timeout)
-        except OwnerDied as death:
-            if self.repair is None:
-                if not self.lock.closed:
-                    self.release()
-                raise _robust.given_back(self.lock, death) from None
-            self._mend(death, self.repair)
-        return self.lock
-
-    def _mend(self, death: OwnerDied, repair: Callable[[OwnerDied], object]) -> None:
-        """If that fails the lock is released unmended, and the next one is told again."""
-        try:
-            repair(death)
-            self.lock.recover()
-        except BaseException:
-            self.release()
-            raise
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
-        if error is None or not self.lock.closed:
-            self.release()

@@ -71,7 +71,7 @@ class Condition(_placed.Placed, _robust.ConditionCalls):
 
     def hold(self, timeout: float | None = None, repair: Callable[[OwnerDied], object] | None = None) -> Any:
         """For ``with``: its mutex. `repair` is called when the last holder was killed."""
-        return _placed.Hold(self, self.acquire, self.release, timeout, repair)
+        return _robust.OwnerHold(self, self.acquire, self.release, timeout, repair)
 
     def wait(self, timeout: float | None = None) -> None:
         """Give the mutex up, sleep until a notification, and hold it again. -- futex(2)

@@ -71,7 +71,7 @@ class Mutex(_placed.Placed, _robust.MutexCalls):
 
         Without one, OwnerDied: it is released again, and the next one is told too.
         """
-        return _placed.Hold(self, self.acquire, self.release, timeout, repair)
+        return _robust.OwnerHold(self, self.acquire, self.release, timeout, repair)
 
     def __repr__(self) -> str:
         return f"<Mutex {self.name} {state(self)}>"

@@ -83,11 +83,11 @@ class RWLock(_placed.Placed, _robust.RWLockCalls):
 
     def reading(self, timeout: float | None = None) -> Any:
         """For ``with``: read with others."""
-        return _placed.Hold(self, self.acquire_shared, self.release_shared, timeout, None)
+        return _robust.OwnerHold(self, self.acquire_shared, self.release_shared, timeout, None)
 
     def writing(self, timeout: float | None = None, repair: Callable[[OwnerDied], object] | None = None) -> Any:
         """For ``with``: write. `repair` is called when a writer was killed; if it returns, the state is sound."""
-        return _placed.Hold(self, self.acquire, self.release, timeout, repair)
+        return _robust.OwnerHold(self, self.acquire, self.release, timeout, repair)
 
     def __repr__(self) -> str:
         return f"<RWLock {self.name} {_state(self)}>"

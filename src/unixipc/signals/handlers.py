@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import operator
 import signal as _signal
-from contextlib import contextmanager
+from functools import partial
 from signal import SIG_DFL, SIG_IGN, SIGKILL, SIGSTOP
 
 from .._call import explained
@@ -22,7 +22,7 @@ from .._record import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
     from types import FrameType
     from typing import Any, TypeAlias
 
@@ -137,8 +137,7 @@ def _flags(action: Action) -> int:
     return bits
 
 
-@contextmanager
-def handling(number: int, handler: Handler, **options: Any) -> Iterator[None]:
+class handling(_signals.Handling):
     """For ``with``: this handler, and afterwards exactly what was there, a C library's handler too. -- sigaction(2)
 
     `options` are those of `sigaction`, and so are the errors.
@@ -147,14 +146,9 @@ def handling(number: int, handler: Handler, **options: Any) -> Iterator[None]:
     child has the handler too. **exec**: the default action, but what is ignored stays ignored. **kill -9** is not
     handled.
     """
-    saved, python = _signals.SavedAction(number), _signal.getsignal(number)
-    try:  # from here on the new handler may already raise
-        sigaction(number, handler, **options)
-        yield
-    finally:
-        if python is not None and _signal.getsignal(number) is not python:
-            _signal.signal(number, python)
-        saved.put_back()
+
+    def __init__(self, number: int, handler: Handler, **options: Any) -> None:
+        super().__init__(number, partial(sigaction, number, handler, **options))
 
 
 class alternate_stack(_signals.AlternateStack):

@@ -14,17 +14,13 @@ import operator
 
 from .. import _wait
 from .._native.signals import Counting
+from .._native.within import Closes
 from ..event import EventFd
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from types import TracebackType
-    from typing import Self
 
 __all__ = ["Counter", "Latch"]
 
 
-class Counter:
+class Counter(Closes):
     """Counts a signal. It works while the interpreter is inside a long call, and no run of the handler is lost.
 
     But the kernel merges standard signals that come while one is pending, before any handler runs: there, the count is
@@ -100,14 +96,6 @@ class Counter:
         """Put the action back that was there."""
         self._counting.stop()
         self.event.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __reduce__(self) -> tuple[object, ...]:
         raise TypeError(

@@ -13,12 +13,12 @@ from __future__ import annotations
 from .. import _wait
 from .._native import timers as _timers
 from .._native.signals import refuse_own
+from .._native.within import Closes
 from .._record import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import TracebackType
-    from typing import Self
+    pass
 
 __all__ = ["SignalTimer", "Timer", "TimerLeft"]
 
@@ -111,7 +111,7 @@ class Timer(_timers.TimerDescriptor):
         return _wait.on_descriptor(self, _wait.READABLE, self.try_wait, timeout=timeout)
 
 
-class SignalTimer(_timers.PosixTimer):
+class SignalTimer(_timers.PosixTimer, Closes):
     """A timer that sends this process a signal with a value. -- timer_create(2)
 
     The times and the clock are as of `Timer`, and there are "process_cpu" and "thread_cpu": time on a processor, of the
@@ -175,15 +175,6 @@ class SignalTimer(_timers.PosixTimer):
     def name(self) -> str:
         """What errors call it."""
         return f"{self.clock} timer of signal {self.signal}"
-
-    def __enter__(self) -> Self:
-        self.check_open()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"<SignalTimer of signal {self.signal} {'closed' if self.closed else f'id {self.id}'}>"

@@ -10,7 +10,7 @@ import os
 
 from .._call import explained
 from .._fd import Descriptor
-from .._native.file import open_once
+from .._native.file import open_once, open_owned
 from .._record import record
 
 TYPE_CHECKING = False
@@ -93,7 +93,7 @@ def open_folder(path: str) -> tuple[Descriptor, str]:
     if not name:
         raise ValueError(f"this path names a folder, not a socket: {path!r}")
     try:
-        return Descriptor(os.open(folder or ".", os.O_RDONLY | os.O_DIRECTORY), folder or "."), name
+        return open_owned(folder or ".", os.O_RDONLY | os.O_DIRECTORY), name
     except OSError as error:
         raise explained(error, "open(2)", folder or ".") from None
 

@@ -10,11 +10,8 @@ from typing import NamedTuple
 
 from .._fd import Descriptor
 from .._native import socket as _socket
+from .._native.within import Closes
 from .._record import record
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Self
 
 __all__ = ["Credentials", "Peer", "peer_of"]
 
@@ -31,7 +28,7 @@ _socket.use_credentials_class(Credentials)
 
 
 @record
-class Peer:
+class Peer(Closes):
     """The process on the other side as of connect, listen or pair.
 
     `groups`: its supplementary groups. `pidfd`: a descriptor for the process itself (close it, or this object), None on
@@ -49,12 +46,6 @@ class Peer:
         """Close the pidfd."""
         if self.pidfd is not None:
             self.pidfd.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        self.close()
 
 
 def peer_of(fd: int, name: object) -> Peer:

@@ -11,7 +11,7 @@ from .._call import explained, failure
 from .._creation import checked_mode
 from .._fd import Descriptor
 from .._native import socket as _socket
-from .._native.file import flock_once
+from .._native.file import flock_once, open_owned
 from .._stream import Reading, Writing
 from ..errors import ObjectRemoved
 from . import _socket as shared
@@ -296,7 +296,7 @@ def somebody_is_bound(folder: Descriptor, name: str) -> bool:
     has bound its name but does not listen yet. A live datagram socket lets it connect.
     """
     with _socket.new_socket(shared.KINDS["dgram"], "probe") as probe:
-        held = Descriptor(os.open(name, os.O_PATH | os.O_NOFOLLOW, dir_fd=folder.fileno()), name)
+        held = open_owned(name, os.O_PATH | os.O_NOFOLLOW, dir_fd=folder.fileno())
         with held:
             try:
                 _socket.connect_once(probe.fileno(), b"/proc/self/fd/%d" % held.fileno(), name)

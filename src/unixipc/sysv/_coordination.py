@@ -6,20 +6,19 @@ both begin with all values 0, which is what the kernel makes: there is nothing t
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from functools import partial
 
+from .._native.within import Closes, Held
 from .semaphore import Op, SemaphoreSet
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import TracebackType
     from typing import Self
 
 __all__ = ["Barrier", "ReadWriteLock"]
 
 
-class _OnOneSet:
+class _OnOneSet(Closes):
     """Has a `SemaphoreSet`; closing, removing and pickling are the set's."""
 
     SIZE = 0
@@ -34,6 +33,10 @@ class _OnOneSet:
         """Whether the set's handle was closed."""
         return self.semaphores.closed
 
+    def check_open(self) -> None:
+        """`ClosedError` once the set's handle is closed."""
+        self.semaphores.check_open()
+
     def close(self) -> None:
         """Forget the set; a temporary one is removed."""
         self.semaphores.close()
@@ -42,15 +45,6 @@ class _OnOneSet:
         """Remove the set; who waits gets `ObjectRemoved`. -- semctl(2), IPC_RMID"""
         self.semaphores.remove()
 
-    def __enter__(self) -> Self:
-        self.semaphores.check_open()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
-        self.close()
-
     def __repr__(self) -> str:
         return f"<{type(self).__name__} on {self.semaphores!r}>"
 
@@ -58,7 +52,21 @@ class _OnOneSet:
         return type(self), (self.semaphores,)
 
 
+def _held(index: int, change: int) -> Op:
+    """Taken back when this process ends."""
+    return Op(index, change, undo=True)
+
+
 READERS, WRITER, WAITING = range(3)
+SHARED = (WAITING, 0), (WRITER, 0), (READERS, 1)
+_NOBODY = Op(READERS, 0), Op(WRITER, 0)
+ALONE = (
+    (*_NOBODY, _held(WRITER, 1)),
+    (_held(WAITING, 1),),
+    (*_NOBODY, _held(WRITER, 1), _held(WAITING, -1)),
+    (_held(WAITING, -1),),
+)
+"""How a writer takes it: at once; or it arrives, leaves with the lock, or withdraws."""
 
 
 class ReadWriteLock(_OnOneSet):
@@ -82,15 +90,11 @@ class ReadWriteLock(_OnOneSet):
 
     def try_acquire(self) -> bool:
         """Hold it alone now; False if somebody holds it. -- semop(2)"""
-        return self.semaphores.try_op((READERS, 0), (WRITER, 0), (WRITER, 1), undo=True)
+        return self.semaphores.try_op(*ALONE[0])
 
     def acquire(self, timeout: float | None = None) -> None:
         """Wait until nobody holds it, and hold it alone. -- semop(2)"""
-        if self.try_acquire():
-            return
-        arrive, withdraw = (_held(WAITING, 1),), (_held(WAITING, -1),)
-        leave = (Op(READERS, 0), Op(WRITER, 0), _held(WRITER, 1), _held(WAITING, -1))
-        self.semaphores.meet(arrive, None, leave, withdraw, timeout)
+        self.semaphores.take_or_meet(*ALONE, timeout)
 
     def release(self) -> None:
         """Hold it no longer. RuntimeError if no writer holds it. -- semop(2)"""
@@ -98,37 +102,28 @@ class ReadWriteLock(_OnOneSet):
 
     def try_acquire_shared(self) -> bool:
         """Hold it with other readers now; False if a writer holds it or waits. -- semop(2)"""
-        return self.semaphores.try_op((WAITING, 0), (WRITER, 0), (READERS, 1), undo=True)
+        return self.semaphores.try_op(*SHARED, undo=True)
 
     def acquire_shared(self, timeout: float | None = None) -> None:
         """Wait until no writer holds it or waits, and hold it with other readers. -- semop(2)"""
-        self.semaphores.op((WAITING, 0), (WRITER, 0), (READERS, 1), undo=True, timeout=timeout)
+        self.semaphores.op(*SHARED, undo=True, timeout=timeout)
 
     def release_shared(self) -> None:
         """Read no longer. RuntimeError if no reader holds it. -- semop(2)"""
         self._drop(READERS)
 
     def _drop(self, index: int) -> None:
-        if not self.semaphores.try_op((index, -1), undo=True):
-            raise RuntimeError(f"{self!r} is not held")
+        self.semaphores.take_back(index, repr(self))
 
-    @contextmanager
-    def writing(self, timeout: float | None = None) -> Iterator[None]:
+    def writing(self, timeout: float | None = None) -> Held[None]:
         """For ``with``: alone."""
-        self.acquire(timeout)
-        try:
-            yield
-        finally:
-            self.release()
+        take = partial(self.semaphores.take_or_meet, *ALONE, timeout)
+        return Held(take, partial(self.semaphores.take_back, WRITER, repr(self)), None)
 
-    @contextmanager
-    def reading(self, timeout: float | None = None) -> Iterator[None]:
+    def reading(self, timeout: float | None = None) -> Held[None]:
         """For ``with``: with other readers."""
-        self.acquire_shared(timeout)
-        try:
-            yield
-        finally:
-            self.release_shared()
+        take = partial(self.semaphores.op, *SHARED, undo=True, timeout=timeout)
+        return Held(take, partial(self.semaphores.take_back, READERS, repr(self)), None)
 
 
 TURN, PARTIES = 2, 3
@@ -178,11 +173,6 @@ class Barrier(_OnOneSet):
                 last = self.semaphores.meet(arrive, complete, leave, withdraw, timeout)
                 if last is not None:
                     return last
-
-
-def _held(index: int, change: int) -> Op:
-    """Taken back when this process ends."""
-    return Op(index, change, undo=True)
 
 
 def _checked(parties: int) -> int:

@@ -18,23 +18,23 @@ from __future__ import annotations
 
 import errno
 import os
-from _thread import allocate_lock
-from contextlib import contextmanager
 
 from .. import _wait
 from .._call import explained, failure
 from .._fd import Descriptor
-from .._native.locks import range_in_kernel, range_now
-from .._native.seqlock import HEADER_BYTES, SEQUENCE_OFFSET, SeqLock
+from .._native.file import open_owned
+from .._native.locks import OpenedHold, range_in_kernel, range_now
+from .._native.seqlock import HEADER_BYTES, SEQUENCE_OFFSET, SeqLock, Writing
 from .._native.wait import Word
+from .._native.within import Closes, Lent, Together
 from .._text import text_of
 from .semaphore import Semaphore
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from types import TracebackType
-    from typing import Literal, Self, TypeAlias
+    from _thread import LockType
+    from collections.abc import Callable
+    from typing import Literal, TypeAlias
 
     from typing_extensions import Buffer
 
@@ -49,7 +49,7 @@ LOOK_NS = 100_000_000
 WAYS = ("semaphore", "record_lock", "seqlock")
 
 
-class Guarded:
+class Guarded(Closes):
     """A segment that is attached and guarded. Made by `SharedMemory.guarded`; closing it detaches.
 
     `read` and `write` copy; `reading` and `writing` give the bytes themselves for the time of a ``with``.
@@ -98,11 +98,6 @@ class Guarded:
             raise ValueError(f"{size} bytes from {offset_bytes} are not within {self.size_bytes}")
         return offset_bytes, offset_bytes + size
 
-    def _lend(self, readonly: bool) -> memoryview:
-        """The bytes for the time of a ``with``: released afterwards, so that nobody keeps them by mistake."""
-        view = memoryview(self.segment)
-        return view.toreadonly() if readonly else view
-
     def remove(self) -> None:
         """Remove the segment and what guards it, for everybody. -- shmctl(2), IPC_RMID"""
         self.segment.source.remove()
@@ -110,14 +105,6 @@ class Guarded:
     def close(self) -> None:
         """Detach. BufferError while views of the bytes are in use."""
         self.segment.detach()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.segment!r}>"
@@ -136,10 +123,8 @@ class BySemaphore(Guarded):
         super().__init__(segment)
         self.semaphore, self._own = semaphore, own
 
-    @contextmanager
-    def _held(self, readonly: bool, timeout: float | None) -> Iterator[memoryview]:
-        with self.semaphore.hold(undo=True, timeout=timeout), self._lend(readonly) as view:
-            yield view
+    def _held(self, readonly: bool, timeout: float | None) -> _Context:
+        return Together(self.semaphore.hold(undo=True, timeout=timeout), Lent(self.segment, readonly))
 
     def reading(self, timeout: float | None = None) -> _Context:
         """For ``with``: the bytes, and nobody else has them."""
@@ -176,21 +161,16 @@ class ByRecordLock(Guarded):
 
     def _open(self, flags: int) -> Descriptor:
         try:
-            return Descriptor(os.open(self.path, flags | os.O_CLOEXEC | os.O_NOFOLLOW), self.path)
+            return open_owned(self.path, flags | os.O_CLOEXEC | os.O_NOFOLLOW)
         except OSError as error:
             raise explained(error, "open(2)", self.path) from None
 
-    @contextmanager
-    def _held(self, access: Access, timeout: float | None) -> Iterator[memoryview]:
-        with self._locked(access, _wait.Deadline(timeout)) as file:
-            try:
-                with self._lend(access == "read") as view:
-                    yield view
-            finally:  # closing would not unlock: a child forked meanwhile has it open too
-                range_now(file.fileno(), "ofd", "unlock", 0, 0, self.path)
+    def _held(self, access: Access, timeout: float | None) -> _Context:
+        return Together(OpenedHold(lambda: self._locked(access, timeout)), Lent(self.segment, access == "read"))
 
-    def _locked(self, access: Access, deadline: _wait.Deadline) -> Descriptor:
+    def _locked(self, access: Access, timeout: float | None) -> Descriptor:
         """The file, open and locked; closing it unlocks."""
+        deadline = _wait.Deadline(timeout)
         while True:  # ends: each turn somebody has replaced the file while we waited for the old one's lock
             file = self._open(os.O_RDONLY if access == "read" else os.O_RDWR)
             try:
@@ -237,8 +217,6 @@ class BySeqlock(Guarded):
         super().__init__(segment)
         self._lock = SeqLock(segment, not segment.readonly)
         self._word = Word(segment, SEQUENCE_OFFSET, segment.readonly)
-        self._writer = 0
-        self._turn = allocate_lock()  # of this process's threads
         self._readers: list[None] = []  # one for each thread that reads
         self._closing = False
 
@@ -271,27 +249,12 @@ class BySeqlock(Guarded):
         """Not possible: a reader does not keep the writer out. TypeError."""
         raise TypeError("a seqlock's readers cannot hold the bytes still: use read(), which copies")
 
-    @contextmanager
-    def _begun(self, timeout: float | None) -> Iterator[None]:
-        """Between the odd number and the even one; the threads of the writing process take turns."""
-        self._claim()
-        if not self._turn.acquire(timeout=-1 if timeout is None else timeout):
-            raise _wait.timed_out(repr(self.segment), "write", timeout)
-        try:
-            self._lock.begin()
-            try:
-                yield
-            finally:
-                self._lock.end()
-                self._word.wake()
-        finally:
-            self._turn.release()
+    def _begun(self, timeout: float | None) -> Writing:
+        return Writing(self._lock, self._claim, self._word, timeout, self.segment.__repr__)
 
-    @contextmanager
-    def writing(self, timeout: float | None = None) -> Iterator[memoryview]:
+    def writing(self, timeout: float | None = None) -> _Context:
         """For ``with``: the bytes to change; readers wait meanwhile."""
-        with self._begun(timeout), self._lend(False) as whole, whole[HEADER_BYTES:] as body:
-            yield body
+        return Together(self._begun(timeout), Lent(self.segment, False, HEADER_BYTES))
 
     def write(self, data: Buffer, offset_bytes: int = 0, timeout: float | None = None) -> None:
         """Put these bytes there, at once. PermissionError if there is another writer."""
@@ -300,25 +263,25 @@ class BySeqlock(Guarded):
         with self._begun(timeout):
             self._lock.put(view, start)
 
-    def _claim(self) -> None:
-        """Be the writer, if there is none that lives."""
+    def _claim(self) -> LockType:
+        """Be the writer, if there is none that lives; the turn that the threads of the writing process take."""
         if self.segment.readonly:
             raise TypeError("this segment is attached read-only")
         me = os.getpid()
-        while self._writer != me:
+        while self._lock.claimed != me:
             there = self._lock.writer
             if there and _alive(there):
                 hint = f"process {there} is the one writer of this seqlock; it leaves by close(), or when it ends"
                 raise failure(errno.EPERM, "seqlock", repr(self.segment), hint)
-            if self._lock.claim(there, me):
-                self._writer, self._turn = me, allocate_lock()  # in a forked child the parent's may have been taken
+            self._lock.claim(there, me)
+        return self._lock.turn
 
     def close(self) -> None:
         """Detach; if this was the writer, another may be it. Threads that wait for a whole copy get `ClosedError`."""
         if not self._closing:
             self._closing = True
-            if self._writer == os.getpid():
-                self._lock.claim(self._writer, 0)
+            if self._lock.claimed == os.getpid():
+                self._lock.claim(self._lock.claimed, 0)
             self._lock.close()
             self._word.wake()
             self._word.close()

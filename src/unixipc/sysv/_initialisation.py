@@ -14,9 +14,8 @@ import os
 
 from .. import _wait
 from .._call import explained, failure
-from .._fd import Descriptor
 from .._native import sysv as _sysv
-from .._native.file import flock_once
+from .._native.file import flock_once, open_owned
 from ..errors import ObjectRemoved
 from ._object import CREATE, EXCLUSIVE
 
@@ -211,7 +210,7 @@ class CreationLock:
 
     def __enter__(self) -> None:
         try:
-            self.namespace = Descriptor(os.open(NAMESPACE, os.O_RDONLY | os.O_CLOEXEC), NAMESPACE)
+            self.namespace = open_owned(NAMESPACE, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
             hint = "making a semaphore set needs procfs, for the lock that keeps others out meanwhile"
             raise explained(error, "open(2)", NAMESPACE, hint) from None

@@ -21,7 +21,6 @@ from .key import Key
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from types import TracebackType
     from typing import Any, Self
 
 __all__ = ["Op", "Semaphore", "SemaphoreSet", "SetStat"]
@@ -262,17 +261,6 @@ class Semaphore(_sysv.OneSemaphore):
         if not self._owns:
             raise TypeError("one semaphore cannot be removed from a set: remove the set")
         self.set.remove()
-
-    def __enter__(self) -> Self:
-        if not self._owns:
-            raise TypeError("use ``with semaphore.hold():`` to acquire and release")
-        self.set.check_open()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Semaphore) and (self.id, self.index) == (other.id, other.index)

@@ -1,6 +1,8 @@
 # cython: language_level=3, binding=False, auto_pickle=False
-"""mq_notify(3) that starts a thread: the C library makes it, and the function is called there."""
+"""mq_notify(3) that starts a thread: the C library makes it, and the function is called there. And what a semaphore's
+``with`` enters and leaves by."""
 
+cimport cython
 from libc.errno cimport errno
 
 from unixipc._call import failure
@@ -52,3 +54,24 @@ def by_thread(int queue, long token, wanted, name):
         code = errno
         del registered[token]
         raise failure(code, "mq_notify(3)", name)
+
+
+@cython.binding(True)
+def entered(self):
+    """`__enter__`: acquires. Compiled: no signal handler comes between acquiring and the block."""
+    try:
+        self._handle.acquire(None)
+    except BaseException as error:
+        self._looking.__exit__(type(error), error, None)
+        raise
+    return self
+
+
+@cython.binding(True)
+def left(self, *exception):
+    """`__exit__`: releases."""
+    try:
+        self._handle.release()
+    except BaseException as error:
+        self._looking.__exit__(type(error), error, None)
+        raise

@@ -13,10 +13,7 @@ from .._arguments import c_int, seconds
 from ._constants import DEFAULT_MODE, O_CREAT, O_CREX, O_EXCL
 from ._errors import REFUSED, BusyError, ExistentialError, PermissionsError, Refusals, busy
 from ._names import Named, checked_name, mode_attribute, mode_to_give, name_to_unlink, obtained
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Self
+from ._notify import entered, left
 
 MOST_BYTES = 255
 """NAME_MAX: the C library looks no further. (The kernel's own limit comes first: it keeps 4 bytes for "sem.".)"""
@@ -58,6 +55,7 @@ class Semaphore(Named):
 
     __slots__ = ("_handle",)
     _kind = "Semaphore"
+    _looking = USING
     _handle: _posix.SemaphoreCalls
 
     def __init__(self, name: str | None, flags: int = 0, mode: int = DEFAULT_MODE, initial_value: int = 0) -> None:
@@ -109,12 +107,7 @@ class Semaphore(Named):
         with USING:
             return self._handle.value
 
-    def __enter__(self) -> Self:
-        self.acquire()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.release()
+    __enter__, __exit__ = entered, left
 
 
 def _obtained(name: str, flags: int, mode: int, value: int) -> _posix.SemaphoreCalls:

@@ -10,10 +10,11 @@ from ._arguments import integer
 from ._constants import IPC_CREX, IPC_EXCL, OWNER_MAY_WRITE, SEMAPHORE_VALUE_MAX
 from ._errors import BusyError, ExistentialError, PermissionsError, Refusals, busy
 from ._object import FIRST_OWN, Attribute, KernelObject, adopted, obtained, status
+from ._window import entered, left
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Self
+    from typing import Any
 
 USING = Refusals(
     {
@@ -95,12 +96,7 @@ class Semaphore(KernelObject):
         with USING:
             self._handle.remove()
 
-    def __enter__(self) -> Self:
-        self._operate(-1, None)
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._operate(1, None)
+    __enter__, __exit__ = entered, left
 
     def _get(self, what: str) -> int:
         with USING:

@@ -1,0 +1,1 @@
+cdef int close_surely(thing) except -1
