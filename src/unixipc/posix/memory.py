@@ -182,14 +182,23 @@ def _fill_leftover(cls: type[SharedMemory], name: str, size_bytes: int, mode: in
     try:
         folder.acquire()
         if _is_empty(_path(name)):
-            with cls.open(name) as leftover, LeaseCalls(leftover.fileno(), "write") as lease:
-                if lease.try_acquire():
-                    _permit(leftover, mode)
-                    leftover.resize(size_bytes)
+            with cls.open(name) as leftover:
+                _fill(leftover, size_bytes, mode)
     except (FileNotFoundError, PermissionError):
         pass  # somebody has removed it, or owns it: what follows says so
     finally:
         folder.close()
+
+
+def _fill(leftover: SharedMemory, size_bytes: int, mode: int) -> None:
+    """The lease is given to the only one who has it open: nobody else is just about to."""
+    lease = LeaseCalls(leftover.fileno(), "write")
+    try:
+        if lease.try_acquire():
+            _permit(leftover, mode)
+            leftover.resize(size_bytes)
+    finally:
+        lease.close()
 
 
 def _path(name: str) -> str:
