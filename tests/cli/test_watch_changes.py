@@ -18,7 +18,7 @@ def a_channel(**numbers):
     return ChannelRow(
         "channel", "frames", "/dev/shm/x", 0o600, 0, 1 << 20, "wait", False, None,
         *(known[name] for name in ("depth", "used_bytes", "sent", "received", "dropped", "refused")),
-        (), (), (), (),
+        (), (), (), None, (),
     )  # fmt: skip
 
 

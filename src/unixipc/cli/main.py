@@ -38,8 +38,16 @@ def run() -> NoReturn:
     except KeyboardInterrupt:
         status = INTERRUPTED
     except SystemExit as leaving:
-        status = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
+        status = _status_of(leaving)
     sys.exit(standard.finish(status))
+
+
+def _status_of(leaving: SystemExit) -> int:
+    """As the interpreter sees it: a program of `ipc demo` may leave with a text, which goes to stderr."""
+    if leaving.code is None or isinstance(leaving.code, int):
+        return leaving.code or 0
+    print(leaving.code, file=sys.stderr)
+    return 1
 
 
 def _run(words: list[str]) -> int:
