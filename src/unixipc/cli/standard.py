@@ -67,7 +67,7 @@ def prepare() -> None:
         _occupy(number)
     codecs.register_error("ipc", _as_bytes)
     sys.stdin = _text(io.TextIOWrapper, io.BufferedReader(Input(0, "r", closefd=False)), sys.stdin)
-    sys.stdout = _text(io.TextIOWrapper, io.BufferedWriter(io.FileIO(1, "w", closefd=False)), sys.stdout)
+    sys.stdout = _text(io.TextIOWrapper, _output(1, sys.stdout), sys.stdout)
     sys.stderr = _text(Complaints, io.BufferedWriter(io.FileIO(2, "w", closefd=False)), sys.stderr)
 
 
@@ -84,12 +84,20 @@ def _occupy(number: int) -> None:
             os.close(got)
 
 
+def _output(number: int, before: Any) -> io.FileIO | io.BufferedWriter:
+    """Without a buffer where Python was told to have none (-u, PYTHONUNBUFFERED)."""
+    raw = io.FileIO(number, "w", closefd=False)
+    return raw if isinstance(getattr(before, "buffer", None), io.RawIOBase) else io.BufferedWriter(raw)
+
+
 def _text(kind: type[io.TextIOWrapper], buffer: Any, before: Any) -> io.TextIOWrapper:
     """As Python makes it, but that every text can be written: ASCII is what a locale says that was never set."""
     encoding = getattr(before, "encoding", None) or sys.getfilesystemencoding()
     encoding = "utf-8" if codecs.lookup(encoding).name == "ascii" else encoding
     errors = "ipc" if buffer.writable() else "surrogateescape"
-    return kind(buffer, encoding, errors, line_buffering=kind is Complaints or buffer.isatty())
+    unbuffered = isinstance(buffer, io.RawIOBase)
+    lines = kind is Complaints or buffer.isatty()
+    return kind(buffer, encoding, errors, line_buffering=lines, write_through=unbuffered)
 
 
 def _as_bytes(error: UnicodeError) -> tuple[bytes, int]:
