@@ -3,8 +3,9 @@
 """Mapped memory: mmap(2) and what goes with it, and memory files with seals."""
 
 cimport cython
-from cpython.buffer cimport Py_buffer, PyBuffer_FillInfo
+from cpython.buffer cimport Py_buffer, PyBuffer_FillInfo, PyObject_GetBuffer
 from cpython.long cimport PyLong_AsLongAndOverflow
+from cpython.ref cimport PyObject
 from libc.errno cimport ENODEV, EPERM, errno
 from libc.limits cimport LONG_MAX, LONG_MIN
 from libc.stdint cimport uintptr_t
@@ -18,6 +19,7 @@ from unixipc.errors import ClosedError
 
 cdef extern from "Python.h":
     const Py_ssize_t PY_SSIZE_T_MAX
+    Py_ssize_t Py_REFCNT(PyObject *)
 
 cdef extern from "sigbus.h":
     struct uipc_guard:
@@ -71,6 +73,48 @@ PAGE_SIZE = sysconf(_SC_PAGESIZE)
 cdef size_t PAGE = PAGE_SIZE
 
 
+@cython.no_gc
+@cython.final
+cdef class Pages:
+    """What a mapping's memory is unmapped with: all that can reach it refer to this. Views are counted in it, too.
+
+    A view may be given back while somebody goes on with the address (``numpy.ndarray(buffer=...)`` does): who does so
+    refers to this, and the memory stays until nobody does.
+    """
+
+    cdef char *base
+    cdef char *start          # of the bytes that were asked for
+    cdef size_t whole
+    cdef Py_ssize_t length
+    cdef readonly Py_ssize_t exports
+    cdef bint readonly
+    cdef uipc_guard *guard
+
+    def __getbuffer__(self, Py_buffer *view, int flags):
+        if self.base == NULL:
+            raise ClosedError("this memory is not mapped any more")
+        PyBuffer_FillInfo(view, self, self.start, self.length, self.readonly, flags)
+        self.exports += 1
+
+    def __releasebuffer__(self, Py_buffer *view):
+        self.exports -= 1
+
+    cdef void unmap(self) noexcept:
+        cdef char *base = self.base
+        cdef size_t whole = self.whole
+        self.base = NULL
+        if base == NULL:
+            return
+        if self.guard != NULL:
+            uipc_guard_remove(self.guard)  # first: what comes to these addresses next is not ours
+            self.guard = NULL
+        with nogil:
+            munmap_call(base, whole)
+
+    def __dealloc__(self):
+        self.unmap()
+
+
 @cython.no_gc_clear
 cdef class Mapped:
     """Mapped memory: a buffer. It cannot be unmapped while somebody uses its memory.
@@ -86,7 +130,8 @@ cdef class Mapped:
     cdef readonly Py_ssize_t length
     cdef readonly bint readonly
     cdef readonly object name
-    cdef readonly Py_ssize_t exports
+    cdef Pages pages          # unmaps, when nobody refers to it any more
+    cdef Py_ssize_t in_use    # by calls of our own
     cdef uipc_guard *guard
     cdef unsigned damaged_before
     cdef object lent          # weakly, our own view: it holds us, so we must not hold it
@@ -113,13 +158,18 @@ cdef class Mapped:
         return self.damaged_before + (uipc_guard_damaged(self.guard) if self.guard != NULL else 0)
 
     def __getbuffer__(self, Py_buffer *view, int flags):
-        PyBuffer_FillInfo(view, self, self.here(), self.length, self.readonly, flags)
-        self.exports += 1
+        self.here()
         if self.guard != NULL:
             uipc_guard_install()  # somebody may have taken the signal since
+        PyObject_GetBuffer(self.pages, view, flags)
 
     def __releasebuffer__(self, Py_buffer *view):
-        self.exports -= 1
+        """Never called: the view is one of `pages`. But numpy holds no buffer of what has no such method."""
+
+    @property
+    def exports(self):
+        """How many views of it are in use."""
+        return self.in_use + (0 if self.pages is None else self.pages.exports)
 
     def __len__(self):
         return self.length
@@ -151,6 +201,20 @@ cdef class Mapped:
                               "structures); delete or release them first")
         return 0
 
+    cdef int check_unknown(self, str what) except -1:
+        """The same, and nobody may have the address of what was a view."""
+        self.check_unused(what)
+        if self.base != NULL and Py_REFCNT(<PyObject *>self.pages) > 1:
+            raise BufferError(f"cannot {what}: somebody has an array in this memory; delete it first")
+        return 0
+
+    cdef void own(self) noexcept:
+        """`pages` looks after what is mapped now."""
+        cdef Pages pages = self.pages
+        pages.base, pages.whole, pages.length, pages.guard = self.base, self.whole, self.length, self.guard
+        pages.readonly = self.readonly
+        pages.start = self.base + self.offset
+
     cdef int span(self, Py_ssize_t offset, length, char **at, size_t *n, bint inside=False) except -1:
         """The pages of a range: those that it touches, or only those that are `inside` it."""
         cdef char *start = self.here()
@@ -171,21 +235,22 @@ cdef class Mapped:
         return 0
 
     def close(self):
-        """Unmap it. BufferError while views of it are in use. -- munmap(2)"""
+        """Unmap it. BufferError while views of it are in use. -- munmap(2)
+
+        Who has kept no view but the address, as ``numpy.ndarray(buffer=mapping.buffer)`` does, keeps the memory: it is
+        unmapped when that is gone.
+        """
         if self.base == NULL:
             return
         self.check_unused("unmap")
         self.unmap()
 
     cdef void unmap(self) noexcept:
-        cdef char *base = self.base
-        cdef size_t whole = self.whole
-        self.base = NULL
-        if base == NULL:
+        if self.base == NULL:
             return
-        self.unwatch()  # first: what comes to these addresses next is not ours
-        with nogil:
-            munmap_call(base, whole)
+        if self.guard != NULL:
+            self.damaged_before += uipc_guard_damaged(self.guard)
+        self.base, self.guard, self.pages = NULL, NULL, None
 
     def flush(self, Py_ssize_t offset_bytes=0, length_bytes=None, bint wait=True, bint invalidate=False):
         """Write changes to the file: now, or with ``wait=False`` soon. -- msync(2)
@@ -198,11 +263,11 @@ cdef class Mapped:
         cdef int rc, code
         self.span(offset_bytes, length_bytes, &at, &n)
         cdef int flags = (MS_SYNC, MS_ASYNC)[not wait] | (MS_INVALIDATE if invalidate else 0)
-        self.exports += 1  # nobody unmaps it meanwhile
+        self.in_use += 1  # nobody unmaps it meanwhile
         with nogil:
             rc = msync_call(at, n, flags)
             code = errno
-        self.exports -= 1
+        self.in_use -= 1
         if rc < 0:
             raise outcome(code, "msync(2)", self.name)
 
@@ -212,11 +277,11 @@ cdef class Mapped:
         cdef size_t n
         cdef int rc, code
         self.span(offset_bytes, length_bytes, &at, &n, inside)
-        self.exports += 1
+        self.in_use += 1
         with nogil:
             rc = madvise_call(at, n, advice) if n else 0
             code = errno
-        self.exports -= 1
+        self.in_use -= 1
         if rc < 0:
             raise outcome(code, "madvise(2)", self.name)
 
@@ -229,11 +294,11 @@ cdef class Mapped:
         cdef size_t n
         cdef int rc, code
         self.span(offset_bytes, length_bytes, &at, &n)
-        self.exports += 1
+        self.in_use += 1
         with nogil:
             rc = mlock_call(at, n)
             code = errno
-        self.exports -= 1
+        self.in_use -= 1
         if rc < 0:
             raise outcome(code, "mlock(2)", self.name)
 
@@ -248,10 +313,10 @@ cdef class Mapped:
     def protect(self):
         """From now on nobody writes through this mapping. BufferError while views of it are in use. -- mprotect(2)"""
         self.here()
-        self.check_unused("protect")
+        self.check_unknown("protect")
         if mprotect_call(self.base, self.whole, PROT_READ) < 0:
             raise outcome(errno, "mprotect(2)", self.name)
-        self.readonly = True
+        self.readonly = self.pages.readonly = True
         if self.guard != NULL:
             uipc_guard_protect(self.guard, PROT_READ)
 
@@ -260,7 +325,7 @@ cdef class Mapped:
         self.here()
         if length < 1:
             raise ValueError(f"a mapping has at least 1 byte, not {length}")
-        self.check_unused("resize")
+        self.check_unknown("resize")
         cdef size_t whole = pages(<size_t>self.offset + length, self.page_size)
         if self.most and whole > self.most:
             raise ValueError(f"shared memory without a file has its size from birth: {length} bytes are too many")
@@ -285,6 +350,7 @@ cdef class Mapped:
             self.base, self.whole, self.length = <char *>moved, whole, length
         if watched:
             self.watch()
+        self.own()
         if <Py_ssize_t>moved == -1:
             raise outcome(code, "mremap(2)", self.name)
         return 0
@@ -295,10 +361,10 @@ cdef class Mapped:
         if self.guard == NULL:
             return
         uipc_guard_install()
-        self.exports += 1
+        self.in_use += 1
         with nogil:
             uipc_look_at(last)
-        self.exports -= 1
+        self.in_use -= 1
 
     cdef int bring(self, int fd, Py_ssize_t length, long offset, int flags) noexcept nogil:
         """Map the pages that these bytes are in; 0 or errno."""
@@ -322,6 +388,7 @@ cdef class Mapped:
                                     PROT_READ if self.readonly else PROT_READ | PROT_WRITE)
         if self.guard == NULL:
             raise MemoryError("no room to note a mapping")
+        self.own()
         return 0
 
     def __enter__(self):
@@ -332,9 +399,6 @@ cdef class Mapped:
         if self.base != NULL:
             self.check_unused("unmap")
             self.unmap()
-
-    def __dealloc__(self):
-        self.unmap()
 
 
 cdef size_t pages(size_t size, size_t page_size) noexcept nogil:
@@ -350,7 +414,9 @@ cdef Mapped new_mapping():
     if _Mapping is None:
         from unixipc.mapping import Mapping
         _Mapping = Mapping
-    return new_object(_Mapping, ())
+    cdef Mapped made = new_object(_Mapping, ())
+    made.pages = Pages.__new__(Pages)
+    return made
 
 
 def map_file(int fd, object name, object mode, object offset_bytes, object length_bytes, bint populate):
@@ -397,7 +463,9 @@ cdef object mapped_file(int fd, object name, object mode, object offset_bytes, o
                     code = made.bring(fd, length, offset, flags & ~MAP_SHARED | MAP_PRIVATE)
     if code:
         raise outcome(code, "mmap(2)", name)
-    if made.base == NULL:
+    if made.base != NULL:
+        made.own()
+    else:
         raise no_bytes(&found, name, offset_bytes, length_bytes)
     made.watch()
     return made
@@ -446,6 +514,7 @@ def map_anonymous(Py_ssize_t length, int flags, bint guarded, size_t page_size):
         code = made.bring(-1, length, 0, flags | MAP_ANONYMOUS)
     if code:
         raise outcome(code, "mmap(2)", made.name)
+    made.own()
     if flags & MAP_SHARED:
         made.most = made.whole
     if guarded:
@@ -459,6 +528,7 @@ def map_twice(cls, int fd, Py_ssize_t header, Py_ssize_t body, object name):
     So what lies across the end of the body is in one piece.
     """
     cdef Mapped made = cls.__new__(cls)
+    cdef Pages pages_of = Pages.__new__(Pages)
     cdef size_t whole
     cdef int code = 0
     cdef char *where
@@ -479,7 +549,8 @@ def map_twice(cls, int fd, Py_ssize_t header, Py_ssize_t body, object name):
     if code:
         raise outcome(code, "mmap(2)", name)
     made.base, made.whole, made.offset, made.length = where, whole, 0, whole
-    made.page_size, made.readonly, made.name = PAGE, False, name
+    made.page_size, made.readonly, made.name, made.pages = PAGE, False, name, pages_of
+    made.own()
     made.watch()
     return made
 

@@ -1484,6 +1484,7 @@ cdef class Loan:
     cdef int exports
     cdef readonly Py_ssize_t length_bytes
     cdef object given
+    cdef object kept           # the mapped memory, once somebody has had a view
 
     cdef void begin(self, Member member, bint reading) noexcept:
         self.member, self.reading, self.length_bytes = member, reading, self.message.length
@@ -1505,6 +1506,7 @@ cdef class Loan:
     def __getbuffer__(self, Py_buffer *view, int flags):
         if self.settled or self.member is None or not self.member.open:
             raise ClosedError("this message was handed over already")
+        self.kept = <object>self.member.memory.obj  # who goes on with the address when the view is back refers to us
         PyBuffer_FillInfo(view, self, self.message.bytes, self.message.length, self.reading, flags)
         self.exports += 1
         self.member.views += 1

@@ -15,6 +15,7 @@ from cpython.buffer cimport PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.long cimport PyLong_AsLong, PyLong_CheckExact
 from cpython.number cimport PyNumber_Index
+from cpython.ref cimport PyObject
 from libc.errno cimport E2BIG, EACCES, EAGAIN, EFAULT, EFBIG, EIDRM, EINTR, EINVAL, EMSGSIZE, ENOMEM, ENOMSG, ERANGE
 from libc.errno cimport errno
 from libc.stdlib cimport free, malloc
@@ -25,6 +26,9 @@ from weakref import ref
 from unixipc.errors import ClosedError, ObjectRemoved
 from unixipc._native.descriptor import waiting_module
 from unixipc._native.within cimport close_surely
+
+cdef extern from "Python.h":
+    Py_ssize_t Py_REFCNT(PyObject *)
 
 cdef extern from *:
     """
@@ -1252,11 +1256,14 @@ cdef class MemoryCalls(Handle):
     cdef Segment map_at(self, void *at, int flags):
         """The kernel only notes where it is: that is shorter than giving the interpreter away and back."""
         cdef Segment made = Segment.__new__(Segment)
+        cdef Attached attached = Attached.__new__(Attached)
         cdef void *where = shmat(self.number(), at, flags)
         if <Py_ssize_t>where == -1:
             raise refused(errno, "shmat(2)", self)
-        made.where, made.readonly, made.source = where, flags & SHM_RDONLY != 0, self
-        made.size_bytes = self.size()  # asked now: what is attached keeps its id. If it is not ours, `made` lets it go
+        made.where, made.readonly, made.source, made.attached = where, flags & SHM_RDONLY != 0, self, attached
+        attached.where, attached.readonly = where, made.readonly
+        # Asked now: what is attached keeps its id. If it is not ours, `attached` lets it go.
+        made.size_bytes = attached.length = self.size()
         return made
 
     cdef Segment map_over(self, Segment replaced, int flags):
@@ -1264,7 +1271,7 @@ cdef class MemoryCalls(Handle):
         cdef Segment pin = self.map_at(NULL, SHM_RDONLY)
         replaced.forget_buffer()
         cdef Segment made = self.map_at(<void *>replaced.give_way(pin.size_bytes), flags)
-        replaced.where = NULL
+        replaced.where = replaced.attached.where = NULL
         pin.detach()
         return made
 
@@ -1328,6 +1335,31 @@ def get_memory(cls, int key, size_t size, int flags, bint temporary=False):
     return made
 
 
+@cython.no_gc
+@cython.final
+@cython.freelist(8)
+cdef class Attached:
+    """What detaches a segment: all that can reach its bytes refer to this. Views are counted in it."""
+
+    cdef void *where
+    cdef Py_ssize_t length
+    cdef bint readonly
+    cdef readonly Py_ssize_t exports
+
+    def __getbuffer__(self, Py_buffer *view, int flags):
+        if self.where == NULL:
+            raise ClosedError("this segment is detached")
+        PyBuffer_FillInfo(view, self, self.where, self.length, self.readonly, flags)
+        self.exports += 1
+
+    def __releasebuffer__(self, Py_buffer *view):
+        self.exports -= 1
+
+    def __dealloc__(self):
+        if self.where != NULL:
+            shmdt(self.where)
+
+
 @cython.no_gc_clear
 @cython.freelist(8)
 cdef class Segment:
@@ -1343,7 +1375,7 @@ cdef class Segment:
     cdef readonly Py_ssize_t size_bytes
     cdef readonly bint readonly
     cdef readonly object source    # the handle it was attached from
-    cdef readonly Py_ssize_t exports
+    cdef Attached attached         # detaches, when nobody refers to it any more
     cdef object __weakref__
 
     cdef void *here(self) except NULL:
@@ -1362,16 +1394,23 @@ cdef class Segment:
         return self.where == NULL
 
     def __getbuffer__(self, Py_buffer *view, int flags):
-        PyBuffer_FillInfo(view, self, self.here(), self.size_bytes, self.readonly, flags)
-        self.exports += 1
+        self.here()
+        PyObject_GetBuffer(self.attached, view, flags)
 
     def __releasebuffer__(self, Py_buffer *view):
-        self.exports -= 1
+        """Never called: the view is one of `attached`. But numpy holds no buffer of what has no such method."""
+
+    @property
+    def exports(self):
+        """How many views of it are in use."""
+        return 0 if self.attached is None else self.attached.exports
 
     cdef size_t give_way(self, Py_ssize_t size) except? 0:
         """Our address for a mapping that replaces us: nobody may be looking, and it must cover the same pages."""
         if self.exports:
             raise BufferError(f"{self.exports} views of the segment to replace are in use")
+        if self.attached is not None and Py_REFCNT(<PyObject *>self.attached) > 1:
+            raise BufferError("somebody has an array in the segment to replace; delete it first")
         if (size + 4095) // 4096 != (self.size_bytes + 4095) // 4096:
             raise ValueError(f"a segment of {size} bytes cannot replace one of {self.size_bytes}: other pages")
         return <size_t>self.here()
@@ -1397,7 +1436,11 @@ cdef class Segment:
         return 0
 
     def detach(self):
-        """Take it out of this process; nothing is lost. BufferError while views of it are in use. -- shmdt(2)"""
+        """Take it out of this process; nothing is lost. BufferError while views of it are in use. -- shmdt(2)
+
+        Who has kept no view but the address, as ``numpy.ndarray(buffer=segment.buffer)`` does, keeps it attached: it is
+        detached when that is gone.
+        """
         cdef void *where = self.where
         cdef int rc
         if where == NULL:
@@ -1406,7 +1449,11 @@ cdef class Segment:
         if self.exports:
             raise BufferError(f"cannot detach: {self.exports} views of this segment are in use (memoryviews, arrays, "
                               "structures); delete or release them first")
-        self.where = NULL
+        cdef Attached attached = self.attached
+        self.where, self.attached = NULL, None
+        if Py_REFCNT(<PyObject *>attached) > 1:
+            return
+        attached.where = NULL
         if self.size_bytes <= QUICK_PAGES:
             rc = shmdt(where)
         else:
@@ -1447,10 +1494,6 @@ cdef class Segment:
 
     def __reduce__(self):
         raise TypeError("an address means nothing in another process: pickle the SharedMemory and attach it there")
-
-    def __dealloc__(self):
-        if self.where != NULL:
-            shmdt(self.where)
 
 
 # the whole machine ----------------------------------------------------------------------------------------------------
