@@ -15,14 +15,15 @@ import pytest
 from unixipc import channel
 
 HERE = pathlib.Path(__file__).parent
+EXAMPLES = HERE.parents[1] / "examples"
 SOURCE = HERE.parents[1] / "src"
 WAYS = sorted((SOURCE / "unixipc").rglob("*ways.pyi"))
 
 pytestmark = pytest.mark.skipif(not SOURCE.is_dir(), reason="these tests look at the checkout, which is not here")
 
 
-def test_types_are_as_the_programs_say(tmp_path):
-    programs = sorted(map(str, (HERE / "programs").glob("*.py")))
+def test_types_are_as_the_programs_say_and_the_examples_have_no_error(tmp_path):
+    programs = sorted(map(str, [*(HERE / "programs").glob("*.py"), *EXAMPLES.rglob("*.py")]))
     options = ["--strict", "--follow-imports=silent", f"--cache-dir={tmp_path}", "--config-file="]
     done = subprocess.run(
         [sys.executable, "-m", "mypy", *options, *programs],
