@@ -5,7 +5,7 @@ Usage: sigblock.py [SECONDS]    (ipc demo sigblock)
 
 import os
 import sys
-from signal import SIGINT
+from signal import SIGINT, Signals
 
 from unixipc.signals import blocked, handling, pending, pselect, send
 
@@ -16,7 +16,7 @@ def main(seconds: float) -> None:
             print(f"SIGINT is blocked for {seconds} s (Ctrl-C, if you like)", flush=True)
             send(os.getpid(), SIGINT)
             pselect(timeout=seconds, mask=[SIGINT])
-            print(f"waiting meanwhile: {[each.name for each in pending()]}")
+            print(f"waiting meanwhile: {[Signals(each).name for each in pending()]}")
         print("SIGINT is let through again")
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
+    from numpy.typing import DTypeLike
     from typing_extensions import Buffer
+
+    from ._generic import Array, Shape
 
 __all__ = ["array_in"]
 
 
-def array_in(memory: Buffer, dtype: Any, shape: Any, offset_bytes: int) -> Any:
+def array_in(memory: Buffer, dtype: DTypeLike, shape: Shape, offset_bytes: int) -> Array:
     """A numpy array that holds a view of the memory: ``numpy.ndarray(buffer=...)`` would only hold the object."""
     import math
 

@@ -16,6 +16,7 @@ from unixipc._native.ring cimport *
 from unixipc._native.wait cimport plain_timeout, timeout_ns
 
 from unixipc._call import failure
+from unixipc._generic import Alias
 from unixipc._native.descriptor import waiting_module
 from unixipc._native.wait import Word
 from unixipc.errors import ClosedError, LayoutError
@@ -184,6 +185,8 @@ cdef class Member:
     cdef bint lasting          # it outlives the senders, and ends with the channel
     cdef uint32_t forked       # cheap to look at: set in a child
     cdef object __weakref__
+
+    __class_getitem__ = classmethod(Alias)
 
     def __cinit__(self, *args, **kwargs):
         self.ring.slot = -1
@@ -1485,6 +1488,8 @@ cdef class Loan:
     cdef readonly Py_ssize_t length_bytes
     cdef object given
     cdef object kept           # the mapped memory, once somebody has had a view
+
+    __class_getitem__ = classmethod(Alias)
 
     cdef void begin(self, Member member, bint reading) noexcept:
         self.member, self.reading, self.length_bytes = member, reading, self.message.length

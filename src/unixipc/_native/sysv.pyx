@@ -23,6 +23,7 @@ from libc.string cimport memcpy
 
 from weakref import ref
 
+from unixipc._generic import Alias
 from unixipc.errors import ClosedError, ObjectRemoved
 from unixipc._native.descriptor import waiting_module
 from unixipc._native.within cimport close_surely
@@ -298,6 +299,7 @@ cdef class Message:
     cdef readonly bint truncated
 
     __match_args__ = ("type", "body", "truncated")
+    __class_getitem__ = classmethod(Alias)
 
     def __init__(self, long type, body, bint truncated=False):
         self.type, self.body, self.truncated = type, body, truncated
@@ -356,6 +358,8 @@ cdef class QueueCalls(Handle):
     cdef public object codec
     cdef Py_ssize_t room     # how long a message we are ready for; grows when a longer one is met
     cdef list kept           # empty messages that came too late for a cancelled receive, and found no room again
+
+    __class_getitem__ = classmethod(Alias)
 
     def __cinit__(self, *args, **kwargs):
         self.room = 8192

@@ -28,8 +28,7 @@ class SignalStream(_drive.DescriptorTwin[_room.SignalStream]):
 
     def try_receive(self) -> SignalInfo | None:
         """The next signal, None for not now. -- read(2)"""
-        found: SignalInfo | None = self.sync.try_receive()
-        return found
+        return self.sync.try_receive()
 
     async def receive(self, timeout: float | None = None) -> SignalInfo:
         """Wait for the next signal. -- read(2)

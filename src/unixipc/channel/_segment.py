@@ -11,6 +11,7 @@ import weakref
 from .._call import explained, failure
 from .._creation import checked_mode, create_or_open
 from .._fd import Descriptor, check_kind
+from .._generic import Generic, T
 from .._native import mapping as _mapping
 from .._native import posix as _posix
 from .._native import ring as _ring
@@ -59,7 +60,7 @@ def path_of(name: str) -> str:
     return os.path.abspath(name) if "/" in name else f"{FOLDER}/{PREFIX}{name}"
 
 
-class Channel(Descriptor):
+class Channel(Descriptor, Generic[T]):
     """What `Queue` and `Topic` have in common: the file, its mapping, and who of this process is a member."""
 
     kind: ClassVar[str]

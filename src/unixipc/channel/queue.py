@@ -9,9 +9,16 @@ b'hello'
 
 from __future__ import annotations
 
+from .._generic import T, T_co, T_contra
 from .._native import ring as _ring
 from .._record import record
 from ._segment import RECEIVER, SENDER, Channel
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ._ways import QueueWays
+else:
+    QueueWays = Channel
 
 __all__ = ["Queue", "QueueStatus", "Receiver", "Sender"]
 
@@ -38,7 +45,7 @@ class QueueStatus:
     repairs: int
 
 
-class Sender(_ring.SenderCalls):
+class Sender(_ring.SenderCalls[T_contra]):
     """One sender of a queue: a place that ends with ``close``, or with the process.
 
     Threads may share it. `send`, `try_send`, `send_many`, `reserve`, `try_reserve`.
@@ -49,7 +56,7 @@ class Sender(_ring.SenderCalls):
     """
 
 
-class Receiver(_ring.ReceiverCalls):
+class Receiver(_ring.ReceiverCalls[T_co]):
     """One receiver of a queue: a place that ends with ``close``, or with the process.
 
     Threads may share it. `receive`, `try_receive`, `receive_many`, `lease`, `peek`; iteration ends when the last
@@ -62,7 +69,7 @@ class Receiver(_ring.ReceiverCalls):
     """
 
 
-class Queue(Channel):
+class Queue(QueueWays[T]):
     """A queue of messages of any size in shared memory, with any number of senders and receivers.
 
     `create` (must not exist), `open` (must), `ensure` (either), `temporary` (the last one out removes it), `anonymous`.
@@ -78,11 +85,11 @@ class Queue(Channel):
 
     kind = "queue"
 
-    def sender(self) -> Sender:
+    def sender(self) -> Sender[T]:
         """Become a sender. -- fcntl(2), F_OFD_SETLK"""
         return self._new_member(Sender, SENDER)
 
-    def receiver(self, persistent: bool = False) -> Receiver:
+    def receiver(self, persistent: bool = False) -> Receiver[T]:
         """Become a receiver. -- fcntl(2), F_OFD_SETLK
 
         `persistent`: it outlives the senders. Where another receiver gets EOFError this one waits for the next sender,

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+from .._generic import T, T_co, T_contra
 from .._native import ring as _ring
 from .._record import record
 from ._segment import RECEIVER, SENDER, Channel
@@ -17,6 +18,10 @@ from ._segment import RECEIVER, SENDER, Channel
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Literal
+
+    from ._ways import TopicWays
+else:
+    TopicWays = Channel
 
 __all__ = ["Publisher", "Subscriber", "SubscriberStatus", "Topic", "TopicStatus"]
 
@@ -46,14 +51,14 @@ class TopicStatus:
     repairs: int
 
 
-class Publisher(_ring.SenderCalls):
+class Publisher(_ring.SenderCalls[T_contra]):
     """One publisher of a topic: a place that ends with ``close``, or with the process.
 
     `send`, `try_send`, `send_many`, `reserve`, `try_reserve`. The five fates are those of a queue's `Sender`.
     """
 
 
-class Subscriber(_ring.SubscriberCalls):
+class Subscriber(_ring.SubscriberCalls[T_co]):
     """One subscriber of a topic: it gets every message that is published while it is there.
 
     `receive`, `try_receive`, `receive_many`, `peek`; iteration ends when the last publisher has left and everything
@@ -64,7 +69,7 @@ class Subscriber(_ring.SubscriberCalls):
     """
 
 
-class Topic(Channel):
+class Topic(TopicWays[T]):
     """A topic in shared memory, with any number of publishers and subscribers.
 
     `create` (must not exist), `open` (must), `ensure` (either), `temporary` (the last one out removes it), `anonymous`:
@@ -74,11 +79,11 @@ class Topic(Channel):
 
     kind = "topic"
 
-    def publisher(self) -> Publisher:
+    def publisher(self) -> Publisher[T]:
         """Become a publisher. -- fcntl(2), F_OFD_SETLK"""
         return self._new_member(Publisher, SENDER)
 
-    def subscriber(self, when_slow: Literal["wait", "tell"] = "wait", persistent: bool = False) -> Subscriber:
+    def subscriber(self, when_slow: Literal["wait", "tell"] = "wait", persistent: bool = False) -> Subscriber[T]:
         """Become a subscriber, from the next message on. -- fcntl(2), F_OFD_SETLK
 
         `when_slow`: "wait": publishers wait for it when the ring is full; "tell": they do not, and `missed` tells.

@@ -62,9 +62,9 @@ class ShellQueue(Queue):
 def opened(cls: type[R], name: str) -> R:
     """What is there, however large it is; or a new one that lives with its users."""
     try:
-        return cls.open(name)
+        return cls.open(name)  # type: ignore[return-value] # checkers are told of `Queue` and `Topic` themselves only
     except FileNotFoundError:
-        return cls.temporary(name)
+        return cls.temporary(name)  # type: ignore[return-value]
     except LayoutError as error:  # a foreign file, or one of the other kind: it does not know its name
         error.add_note(f"this is {name!r}; it was left as it is")
         raise

@@ -21,22 +21,26 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-    class Codec(Protocol):
+    from .._generic import U
+
+    class Codec(Protocol[U]):
         """Turns objects into bytes and back; LayoutError for bytes that are none of its own.
 
         A codec may also have ``size_of(value)`` and ``encode_into(value, buffer)``: channels then let it write in
         place; and ``decode_view(memoryview)``, which they use for `peek`.
         """
 
-        def encode(self, value: Any) -> Buffer:
+        def encode(self, value: U, /) -> Buffer:
             """The bytes of this object."""
             ...
 
-        def decode(self, body: bytes) -> Any:
+        def decode(self, body: bytes, /) -> U:
             """The object of these bytes."""
             ...
 
-    CodecLike: TypeAlias = "Codec | str | struct.Struct | type"
+    CodecFor: TypeAlias = "Codec[U] | type[U]"
+    """What says by itself which type bodies have."""
+    CodecLike: TypeAlias = "Codec[Any] | str | struct.Struct | type"
 
 __all__ = [
     "ArrayCodec",
@@ -57,7 +61,7 @@ WORDS = {
 """What can be asked for by name; none of them is a `struct` format."""
 
 
-def codec_of(thing: CodecLike | None) -> Codec | None:
+def codec_of(thing: CodecLike | None) -> Codec[Any] | None:
     """The codec for a word, a `struct` format or Struct, a `ctypes.Structure`, a dataclass, or a codec; None for bytes.
 
     The words: "numpy", "msgpack", "json", "pickle". TypeError for anything else, ValueError for what is no format.
@@ -67,7 +71,7 @@ def codec_of(thing: CodecLike | None) -> Codec | None:
     if isinstance(thing, type):
         return StructureCodec(thing) if hasattr(thing, "_fields_") else DataclassCodec(thing)
     if isinstance(thing, str) and thing in WORDS:
-        made: Codec = WORDS[thing]()  # type: ignore[operator]
+        made: Codec[Any] = WORDS[thing]()  # type: ignore[operator]
         return made
     if isinstance(thing, str) or hasattr(thing, "unpack_from"):
         return StructCodec(thing)

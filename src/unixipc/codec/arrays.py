@@ -13,6 +13,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from .._generic import Array
+
 __all__ = ["ArrayCodec"]
 
 MAGIC = b"UIAR"
@@ -25,11 +27,11 @@ class ArrayCodec:
     Received arrays look at the message's bytes without another copy, and are read-only. Needs numpy.
     """
 
-    def size_of(self, value: Any) -> int:
+    def size_of(self, value: Array) -> int:
         """How many bytes it will take."""
         return len(_head_of(value)) + int(value.nbytes)
 
-    def encode_into(self, value: Any, buffer: memoryview) -> None:
+    def encode_into(self, value: Array, buffer: memoryview) -> None:
         """Write it there: its only copy."""
         import numpy
 
@@ -39,18 +41,18 @@ class ArrayCodec:
         if room is not None:
             room.reshape(value.shape)[...] = value
 
-    def encode(self, value: Any) -> bytes:
+    def encode(self, value: Array) -> bytes:
         """Its bytes, head and all."""
         made = bytearray(self.size_of(value))
         with memoryview(made) as buffer:
             self.encode_into(value, buffer)
         return bytes(made)
 
-    def decode(self, body: bytes) -> Any:
+    def decode(self, body: bytes) -> Array:
         """The array in these bytes; LayoutError if there is none."""
         return self.decode_view(memoryview(body))
 
-    def decode_view(self, body: memoryview) -> Any:
+    def decode_view(self, body: memoryview) -> Array:
         """The same for memory that belongs to somebody else: it stays in use as long as the array is."""
         import numpy
 
@@ -61,7 +63,7 @@ class ArrayCodec:
         return made
 
 
-def _head_of(value: Any) -> bytes:
+def _head_of(value: Array) -> bytes:
     import numpy
 
     if not isinstance(value, numpy.ndarray):

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from .._generic import Generic, T, overload
 from ..errors import LayoutError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 __all__ = ["MsgspecCodec", "PickleCodec"]
 
 
-class MsgspecCodec:
+class MsgspecCodec(Generic[T]):
     """What msgspec can write: numbers, text, lists, dicts, ``msgspec.Struct``, dataclasses; as MessagePack or JSON.
 
     `type`: what bodies must be; LayoutError for others. Needs msgspec.
     """
+
+    @overload
+    def __init__(self, type: type[T], format: str = ...) -> None: ...
+
+    @overload
+    def __init__(self: MsgspecCodec[Any], type: object = None, format: str = ...) -> None: ...
 
     def __init__(self, type: Any = None, format: str = "msgpack") -> None:
         try:
@@ -28,13 +36,14 @@ class MsgspecCodec:
             raise ValueError(f"format is 'msgpack' or 'json', not {format!r}")
         module: Any = getattr(msgspec, format)
         self.type, self.format, self._refused = type, format, msgspec.DecodeError
-        self.encode = module.Encoder().encode
+        self.encode: Callable[[T], bytes] = module.Encoder().encode
         self._decode = (module.Decoder() if type is None else module.Decoder(type)).decode
 
-    def decode(self, body: bytes) -> Any:
+    def decode(self, body: bytes) -> T:
         """The object of these bytes."""
         try:
-            return self._decode(body)
+            made: T = self._decode(body)
+            return made
         except self._refused as error:
             raise LayoutError(f"{self.format} body", self.type or "an object", str(error)) from error
 

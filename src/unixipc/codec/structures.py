@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from .._generic import Generic, T
 from ..errors import LayoutError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import ctypes
     import struct
     from typing import Any
 
@@ -53,28 +53,29 @@ class StructCodec:
         return StructCodec, (self.struct.format,)
 
 
-class StructureCodec:
+class StructureCodec(Generic[T]):
     """Instances of a `ctypes.Structure` (or Union)."""
 
-    def __init__(self, structure: type[Any]) -> None:
+    def __init__(self, structure: type[T]) -> None:
         import ctypes
 
         _refuse_pointers(structure, structure.__name__)
         self.structure: Any = structure
-        self.size_bytes = ctypes.sizeof(structure)
+        self.size_bytes = ctypes.sizeof(structure)  # type: ignore[arg-type] # of what is none it raises
 
-    def encode(self, value: ctypes.Structure) -> bytes:
+    def encode(self, value: T) -> bytes:
         """The structure's own bytes; TypeError for another type."""
         if not isinstance(value, self.structure):
             raise TypeError(f"a {self.structure.__name__} is needed, not a {type(value).__name__}")
         return bytes(value)
 
-    def decode(self, body: bytes) -> Any:
+    def decode(self, body: bytes) -> T:
         """A structure of its own, filled with these bytes."""
-        return self.structure.from_buffer_copy(_checked(body, self.size_bytes, self.structure.__name__))
+        made: T = self.structure.from_buffer_copy(_checked(body, self.size_bytes, self.structure.__name__))
+        return made
 
 
-class DataclassCodec:
+class DataclassCodec(Generic[T]):
     """Instances of a dataclass, laid out as a C compiler would lay out the same fields in the same order.
 
     Annotations: a ctypes type, also an array (a tuple here), but no pointer; ``bool`` (C's _Bool), ``float`` (double),
@@ -82,7 +83,7 @@ class DataclassCodec:
     within.
     """
 
-    def __init__(self, cls: type[Any]) -> None:
+    def __init__(self, cls: type[T]) -> None:
         import ctypes
         import dataclasses
         from typing import get_type_hints
@@ -123,7 +124,7 @@ class DataclassCodec:
         _refuse_pointers(hint, f"{self.cls.__name__}.{name}")
         return hint
 
-    def encode(self, value: Any) -> bytes:
+    def encode(self, value: T) -> bytes:
         """The bytes of an instance; ValueError if a field does not fit, TypeError for another class."""
         if not isinstance(value, self.cls):
             raise TypeError(f"a {self.cls.__name__} is needed, not a {type(value).__name__}")
@@ -139,11 +140,11 @@ class DataclassCodec:
                 raise ValueError(f"{self.cls.__name__}.{name}: {item!r} does not fit: {error}") from None
         return result
 
-    def decode(self, body: bytes) -> Any:
+    def decode(self, body: bytes) -> T:
         """An instance with these bytes' fields."""
         return self._read(self.structure.from_buffer_copy(_checked(body, self.size_bytes, self.cls.__name__)))
 
-    def _read(self, found: Any) -> Any:
+    def _read(self, found: Any) -> T:
         values = {field.name: self._item(field.name, getattr(found, field.name)) for field in self.fields}
         result = self.cls(**{field.name: values[field.name] for field in self.fields if field.init})
         for field in self.fields:

@@ -7,6 +7,7 @@ import os
 
 from .._call import explained, failure
 from .._fd import Descriptor, name_of, number_of
+from .._generic import overload
 from .._native import mapping as _mapping
 from .._native.file import open_owned
 from .._view import array_in
@@ -15,7 +16,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Literal, TypeAlias, TypeVar
 
+    import numpy
+    from numpy.typing import DTypeLike, NDArray
+
     from .._fd import HasFileno
+    from .._generic import Array, Scalar, Shape
 
     PathOrFile: TypeAlias = "str | bytes | os.PathLike[str] | int | HasFileno"
     Mode: TypeAlias = Literal["r", "rw", "copy"]
@@ -84,7 +89,13 @@ class Mapping(_mapping.Mapped):
         result: V = made.from_buffer(self, offset_bytes)
         return result
 
-    def array(self, dtype: Any, shape: Any = None, offset_bytes: int = 0) -> Any:
+    @overload
+    def array(
+        self, dtype: type[Scalar] | numpy.dtype[Scalar], shape: Shape = None, offset_bytes: int = 0
+    ) -> NDArray[Scalar]: ...
+    @overload
+    def array(self, dtype: DTypeLike, shape: Shape = None, offset_bytes: int = 0) -> Array: ...
+    def array(self, dtype: DTypeLike, shape: Shape = None, offset_bytes: int = 0) -> Array:
         """A numpy array in these bytes; as many items as fit, unless `shape` says otherwise. Needs numpy."""
         return array_in(self, dtype, shape, offset_bytes)
 

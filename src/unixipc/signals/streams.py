@@ -74,8 +74,7 @@ class SignalStream(_signals.SignalDescriptor):
 
 def try_wait_for(signals: Iterable[int]) -> SignalInfo | None:
     """Take one of these that is pending (they must be blocked); None if there is none. -- sigtimedwait(2)"""
-    found: SignalInfo | None = _signals.take_now(frozenset(signals))
-    return found
+    return _signals.take_now(frozenset(signals))
 
 
 def wait_for(signals: Iterable[int], timeout: float | None = None) -> SignalInfo:
@@ -86,5 +85,4 @@ def wait_for(signals: Iterable[int], timeout: float | None = None) -> SignalInfo
     """
     wanted = frozenset(signals)
     with _signals.Blocking(wanted, running_handlers=False), SignalStream(*wanted) as stream:
-        found: SignalInfo = stream.receive(timeout)
-        return found
+        return stream.receive(timeout)

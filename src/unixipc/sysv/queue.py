@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 from .._creation import checked_mode, create_or_open
+from .._generic import T
 from .._native import sysv as _sysv
 from .._native.sysv import Message
 from .._record import record
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from typing import Any, Self
 
     from ..codec import CodecLike
+    from ._ways import QueueWays
 
 __all__ = ["Message", "MessageQueue", "QueueStat"]
 
@@ -53,22 +55,8 @@ def queue_stat(raw: tuple[Any, ...]) -> QueueStat:
     )
 
 
-class MessageQueue(_sysv.QueueCalls):
-    """A queue, by key or id. `create` (must not exist), `open` (must), `ensure` (either), `temporary` (gone at close).
-
-    ``MessageQueue(id)`` takes the queue of an id. ``for message in queue`` receives until the queue is removed.
-    `codec` (a `struct` format, a `ctypes.Structure`, a dataclass, or an object with ``encode`` and ``decode``) says
-    what bodies are; without one they are bytes.
-
-    Errors: FileExistsError, FileNotFoundError, PermissionError; OSError(EINVAL) for a type below 1 or a message
-    beyond kernel.msgmax; OSError(EMSGSIZE) for a message longer than the queue's capacity, which would never fit;
-    OSError(E2BIG) for a message longer than `max_bytes`, which stays; `ObjectRemoved` when the
-    queue was removed; OSError(ENOSPC) beyond kernel.msgmni. A failed receive destroys nothing.
-
-    The five fates: **close** forgets the id; the queue and its messages live on. **remove** destroys them; who waits
-    gets `ObjectRemoved`. **fork** and **exec** change nothing: an id is not a descriptor. **kill -9** leaves the queue
-    as it is, messages too; a temporary one is then left over.
-    """
+class _Made(_sysv.QueueCalls[T]):
+    """The ways to get one."""
 
     def __init__(self, id: int, codec: CodecLike | None = None) -> None:
         known = codec_of(codec)
@@ -119,6 +107,34 @@ class MessageQueue(_sysv.QueueCalls):
                 raise
         return queue
 
+    def resize(self, capacity_bytes: int) -> None:
+        """How many bytes it may hold, and as many messages. Beyond kernel.msgmnb: CAP_SYS_RESOURCE. -- msgctl(2)"""
+        if not 0 <= capacity_bytes < 1 << 31:  # the kernel would cut it to 32 bits
+            raise ValueError(f"a queue holds at least 0 and at most {(1 << 31) - 1} bytes, not {capacity_bytes}")
+        self.change(capacity_bytes=capacity_bytes)
+
+
+if not TYPE_CHECKING:
+    QueueWays = _Made  # `_ways` says the same by codec
+
+
+class MessageQueue(QueueWays[T]):
+    """A queue, by key or id. `create` (must not exist), `open` (must), `ensure` (either), `temporary` (gone at close).
+
+    ``MessageQueue(id)`` takes the queue of an id. ``for message in queue`` receives until the queue is removed.
+    `codec` (a `struct` format, a `ctypes.Structure`, a dataclass, or an object with ``encode`` and ``decode``) says
+    what bodies are; without one they are bytes.
+
+    Errors: FileExistsError, FileNotFoundError, PermissionError; OSError(EINVAL) for a type below 1 or a message
+    beyond kernel.msgmax; OSError(EMSGSIZE) for a message longer than the queue's capacity, which would never fit;
+    OSError(E2BIG) for a message longer than `max_bytes`, which stays; `ObjectRemoved` when the
+    queue was removed; OSError(ENOSPC) beyond kernel.msgmni. A failed receive destroys nothing.
+
+    The five fates: **close** forgets the id; the queue and its messages live on. **remove** destroys them; who waits
+    gets `ObjectRemoved`. **fork** and **exec** change nothing: an id is not a descriptor. **kill -9** leaves the queue
+    as it is, messages too; a temporary one is then left over.
+    """
+
     @property
     def key(self) -> Key:
         """The key; `Key.PRIVATE` if it has none, or may not be read."""
@@ -127,12 +143,6 @@ class MessageQueue(_sysv.QueueCalls):
     def stat(self) -> QueueStat:
         """The queue at this moment. -- msgctl(2), IPC_STAT"""
         return queue_stat(self.status())
-
-    def resize(self, capacity_bytes: int) -> None:
-        """How many bytes it may hold, and as many messages. Beyond kernel.msgmnb: CAP_SYS_RESOURCE. -- msgctl(2)"""
-        if not 0 <= capacity_bytes < 1 << 31:  # the kernel would cut it to 32 bits
-            raise ValueError(f"a queue holds at least 0 and at most {(1 << 31) - 1} bytes, not {capacity_bytes}")
-        self.change(capacity_bytes=capacity_bytes)
 
     def set_permissions(self, mode: int | None = None, uid: int | None = None, gid: int | None = None) -> None:
         """Change mode or owner; None leaves it as it is. -- msgctl(2), IPC_SET"""
@@ -146,7 +156,7 @@ class MessageQueue(_sysv.QueueCalls):
     def __bool__(self) -> bool:
         return True  # an empty queue is a queue
 
-    def __iter__(self) -> Iterator[Message]:
+    def __iter__(self) -> Iterator[Message[T]]:
         """Receive for ever, in the order of arrival; ends when the queue is removed."""
         while True:
             try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from ... import sysv
 from ...errors import ObjectRemoved
@@ -11,12 +11,18 @@ from ...sysv import Message
 from .. import _drive
 from ._object import Object, nothing
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from typing import Self
 
+    from typing_extensions import Buffer
+
+    from ..._generic import T
     from ...codec import CodecLike
+    from ._ways import QueueWays
+else:
+    T = TypeVar("T")
+
 
 __all__ = ["MessageQueue"]
 
@@ -24,14 +30,14 @@ __all__ = ["MessageQueue"]
 class _Taken:
     """An empty message, as it came: it cannot be waited for without being taken."""
 
-    def __init__(self, raw: Message) -> None:
+    def __init__(self, raw: Message[bytes]) -> None:
         self.raw = raw
 
 
-class MessageQueue(Object):
-    """A queue; `unixipc.sysv.MessageQueue`, awaitable; ``async for`` receives until the queue is removed."""
+class _Made(Object, Generic[T]):
+    """The ways to get one."""
 
-    sync: sysv.MessageQueue
+    sync: sysv.MessageQueue[T]
 
     @classmethod
     async def create(
@@ -59,10 +65,28 @@ class MessageQueue(Object):
         """A queue without a key, removed at `close`, at the latest when the interpreter ends. -- msgget(2)"""
         return cls(sysv.MessageQueue.temporary(mode, codec, capacity_bytes))
 
+
+if not TYPE_CHECKING:
+    QueueWays = _Made  # `_ways` says the same by codec
+
+
+class MessageQueue(QueueWays[T]):
+    """A queue; `unixipc.sysv.MessageQueue`, awaitable; ``async for`` receives until the queue is removed."""
+
+    sync: sysv.MessageQueue[T]
+
+    @overload
+    def try_send(self: MessageQueue[bytes], body: Buffer, type: int = 1) -> bool: ...
+    @overload
+    def try_send(self, body: T, type: int = 1) -> bool: ...
     def try_send(self, body: Any, type: int = 1) -> bool:
         """Put one message into the queue; False while there is no room."""
         return self.sync.try_send(body, type)
 
+    @overload
+    async def send(self: MessageQueue[bytes], body: Buffer, type: int = 1, timeout: float | None = None) -> None: ...
+    @overload
+    async def send(self, body: T, type: int = 1, timeout: float | None = None) -> None: ...
     async def send(self, body: Any, type: int = 1, timeout: float | None = None) -> None:
         """Put one message into the queue, waiting for room. -- msgsnd(2)
 
@@ -79,7 +103,7 @@ class MessageQueue(Object):
         other_than: int | None = None,
         max_bytes: int | None = None,
         truncate: bool = False,
-    ) -> Message | None:
+    ) -> Message[T] | None:
         """The message that `receive` would give, None if none is there."""
         return self.sync.try_receive(type, up_to, other_than, max_bytes, truncate)
 
@@ -91,11 +115,11 @@ class MessageQueue(Object):
         max_bytes: int | None = None,
         truncate: bool = False,
         timeout: float | None = None,
-    ) -> Message:
+    ) -> Message[T]:
         """Wait for a message and take it. -- msgrcv(2)"""
         args = (type, up_to, other_than, max_bytes, truncate)
         wait = partial(self._wait_until_there, type, up_to, other_than)
-        found: Message | _Taken = await _drive.in_kernel(
+        found: Message[T] | _Taken = await _drive.in_kernel(
             self.sync.try_receive, *args, wait=wait, timeout=timeout, name=self.name, give_back=self._give_back
         )
         return self.sync.decoded(found.raw) if isinstance(found, _Taken) else found
@@ -110,7 +134,7 @@ class MessageQueue(Object):
         if isinstance(found, _Taken):
             self.sync.give_back(found.raw)
 
-    def peek(self, index: int = 0) -> Message | None:
+    def peek(self, index: int = 0) -> Message[T] | None:
         """A copy of the message at `index` in the order of arrival, None past the end."""
         return self.sync.peek(index)
 
@@ -124,7 +148,7 @@ class MessageQueue(Object):
     def __bool__(self) -> bool:
         return True
 
-    async def __aiter__(self) -> AsyncIterator[Message]:
+    async def __aiter__(self) -> AsyncIterator[Message[T]]:
         while True:
             try:
                 message = await self.receive()

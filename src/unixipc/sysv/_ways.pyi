@@ -1,0 +1,121 @@
+"""The ways to get one: what `codec` says is what it carries. For type checkers; the code is in `queue`."""
+
+from typing import Any, Literal, overload
+
+from .._generic import Array, T, U
+from ..codec import CodecFor, CodecLike
+from .queue import MessageQueue, _Made
+
+class QueueWays(_Made[T]):
+    @overload
+    def __new__(
+        cls,
+        id: int,
+        codec: None = None,
+    ) -> MessageQueue[bytes]: ...
+    @overload
+    def __new__(
+        cls,
+        id: int,
+        codec: Literal["numpy"],
+    ) -> MessageQueue[Array]: ...
+    @overload
+    def __new__(
+        cls,
+        id: int,
+        codec: CodecFor[U],
+    ) -> MessageQueue[U]: ...
+    @overload
+    def __new__(
+        cls,
+        id: int,
+        codec: CodecLike | None = ...,
+    ) -> MessageQueue[Any]: ...
+    @overload
+    @classmethod
+    def create(
+        cls, key: int, mode: int = ..., codec: None = None, capacity_bytes: int | None = None
+    ) -> MessageQueue[bytes]: ...
+    @overload
+    @classmethod
+    def create(
+        cls, key: int, mode: int = ..., *, codec: Literal["numpy"], capacity_bytes: int | None = None
+    ) -> MessageQueue[Array]: ...
+    @overload
+    @classmethod
+    def create(
+        cls, key: int, mode: int = ..., *, codec: CodecFor[U], capacity_bytes: int | None = None
+    ) -> MessageQueue[U]: ...
+    @overload
+    @classmethod
+    def create(
+        cls, key: int, mode: int = ..., codec: CodecLike | None = ..., capacity_bytes: int | None = None
+    ) -> MessageQueue[Any]: ...
+    @overload
+    @classmethod
+    def ensure(
+        cls, key: int, mode: int = ..., codec: None = None, capacity_bytes: int | None = None
+    ) -> MessageQueue[bytes]: ...
+    @overload
+    @classmethod
+    def ensure(
+        cls, key: int, mode: int = ..., *, codec: Literal["numpy"], capacity_bytes: int | None = None
+    ) -> MessageQueue[Array]: ...
+    @overload
+    @classmethod
+    def ensure(
+        cls, key: int, mode: int = ..., *, codec: CodecFor[U], capacity_bytes: int | None = None
+    ) -> MessageQueue[U]: ...
+    @overload
+    @classmethod
+    def ensure(
+        cls, key: int, mode: int = ..., codec: CodecLike | None = ..., capacity_bytes: int | None = None
+    ) -> MessageQueue[Any]: ...
+    @overload
+    @classmethod
+    def open(
+        cls,
+        key: int,
+        codec: None = None,
+    ) -> MessageQueue[bytes]: ...
+    @overload
+    @classmethod
+    def open(
+        cls,
+        key: int,
+        codec: Literal["numpy"],
+    ) -> MessageQueue[Array]: ...
+    @overload
+    @classmethod
+    def open(
+        cls,
+        key: int,
+        codec: CodecFor[U],
+    ) -> MessageQueue[U]: ...
+    @overload
+    @classmethod
+    def open(
+        cls,
+        key: int,
+        codec: CodecLike | None = ...,
+    ) -> MessageQueue[Any]: ...
+    @overload
+    @classmethod
+    def temporary(
+        cls, mode: int = ..., codec: None = None, capacity_bytes: int | None = None
+    ) -> MessageQueue[bytes]: ...
+    @overload
+    @classmethod
+    def temporary(
+        cls, mode: int = ..., *, codec: Literal["numpy"], capacity_bytes: int | None = None
+    ) -> MessageQueue[Array]: ...
+    @overload
+    @classmethod
+    def temporary(
+        cls, mode: int = ..., *, codec: CodecFor[U], capacity_bytes: int | None = None
+    ) -> MessageQueue[U]: ...
+    @overload
+    @classmethod
+    def temporary(
+        cls, mode: int = ..., codec: CodecLike | None = ..., capacity_bytes: int | None = None
+    ) -> MessageQueue[Any]: ...
