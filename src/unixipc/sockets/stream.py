@@ -7,6 +7,7 @@ import os
 import stat
 
 from .. import _wait
+from .._at_exit import close_at_exit
 from .._call import explained, failure
 from .._creation import checked_mode
 from .._fd import Descriptor
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from .address import AddressLike
 
-    S = TypeVar("S")
+    S = TypeVar("S", bound=Descriptor)
 
 __all__ = ["Connection", "Listener", "connect", "listen", "pair", "try_connect"]
 
@@ -205,8 +206,8 @@ def listen(
 
     A socket file that nobody is bound to any more is stale: with `takeover` it is replaced, without it is EADDRINUSE. A
     live one, or a file of another kind, is EADDRINUSE or FileExistsError and is never touched. `mode`: who may connect
-    (write permission), exactly, whatever the umask. `temporary`: `close` removes the file. Processes that do this at
-    once take turns by a lock on the folder (flock(2)), waiting at most `timeout` seconds for it.
+    (write permission), exactly, whatever the umask. `temporary`: `close` removes the file, the exit at the latest.
+    Processes that do this at once take turns by a lock on the folder (flock(2)), waiting at most `timeout` seconds.
     """
     target = parse(address)
     number = shared.number_of_kind(kind, CONNECTED)
@@ -234,7 +235,7 @@ def owner_of_name(
         unlink_if_ours(bound, identity)
         raise
     socket.detach()
-    return made
+    return close_at_exit(made) if temporary else made
 
 
 def bind_name(

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
-import weakref
-
 from .._creation import checked_mode
 from .._native import sysv as _sysv
 from .._record import record
@@ -58,23 +55,6 @@ def one_value(initial: int) -> int:
 def signed(key: int) -> int:
     """A number or `Key` as the C type that the kernel takes; ValueError if it has more than 32 bits."""
     return (key if isinstance(key, Key) else Key(key)).signed
-
-
-_temporary: weakref.WeakSet[_sysv.Handle] = weakref.WeakSet()
-
-
-def close_at_exit(handle: H) -> H:
-    """Remove a temporary object when the interpreter ends, if its handle lives as long."""
-    if not _temporary:
-        atexit.unregister(_close_all)
-        atexit.register(_close_all)
-    _temporary.add(handle)
-    return handle
-
-
-def _close_all() -> None:
-    for handle in list(_temporary):
-        handle.close()
 
 
 def adopt(handle: _sysv.QueueCalls | _sysv.SetCalls | _sysv.MemoryCalls, id: int) -> None:

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+from .._at_exit import close_at_exit
 from .._creation import checked_mode, create_or_open
 from .._generic import T
 from .._native import sysv as _sysv
@@ -17,7 +18,7 @@ from .._native.sysv import Message
 from .._record import record
 from ..codec import codec_of
 from ..errors import ObjectRemoved
-from ._object import CREATE, EXCLUSIVE, Permissions, adopt, close_at_exit, given, named, permissions_of, signed
+from ._object import CREATE, EXCLUSIVE, Permissions, adopt, given, named, permissions_of, signed
 from .key import Key
 
 TYPE_CHECKING = False

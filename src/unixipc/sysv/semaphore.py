@@ -10,12 +10,13 @@
 
 from __future__ import annotations
 
+from .._at_exit import close_at_exit
 from .._creation import checked_mode
 from .._native import sysv as _sysv
 from .._native.sysv import Hold
 from .._record import record
 from . import _initialisation
-from ._object import Permissions, adopt, close_at_exit, given, named, one_value, permissions_of, values_of
+from ._object import Permissions, adopt, given, named, one_value, permissions_of, values_of
 from .key import Key
 
 TYPE_CHECKING = False
