@@ -24,6 +24,8 @@ class Model:
         return sum(len(body) for _, body in self.messages)
 
     def send(self, type, body):
+        if len(body) > self.capacity:
+            return TOO_LONG  # it never fits
         fits = self.used + len(body) <= self.capacity and len(self.messages) + 1 <= self.capacity
         if fits:
             self.messages.append((type, body))
@@ -60,7 +62,13 @@ class Pair:
 
     def send(self):
         type, body = self.random.choice(TYPES), self.random.randbytes(self.random.choice([0, 0, 1, 5, 40, 300]))
-        assert self.queue.try_send(body, type) is self.model.send(type, body)
+        expected = self.model.send(type, body)
+        try:
+            sent = self.queue.try_send(body, type)
+        except OSError as error:
+            assert error.errno == errno.EMSGSIZE
+            sent = TOO_LONG
+        assert sent is expected
 
     def receive(self):
         how = self.random.choice([None, "type", "up_to", "other_than"])
