@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import pathlib
-import shlex
 import signal
 import subprocess
 
@@ -13,20 +10,11 @@ import pytest
 from unixipc import channel
 
 WAIT = 30
-HERE = pathlib.Path(__file__).parent
-NATIVE = HERE.parents[1] / "src" / "unixipc" / "_native"
 
 
 @pytest.fixture(scope="module")
-def program(tmp_path_factory):
-    if not NATIVE.is_dir():
-        pytest.skip("the C sources are in the checkout, which is not here")
-    made = tmp_path_factory.mktemp("stranger") / "channel_peer"
-    sources = [HERE / "channel_peer.c", *(NATIVE / "ring").glob("*.c"), NATIVE / "robust" / "owner.c"]
-    flags = ["-std=gnu11", "-D_GNU_SOURCE", "-O1", "-Wall", "-Wextra", "-Werror", f"-I{NATIVE}"]
-    compiler = shlex.split(os.environ.get("CC", "cc"))
-    subprocess.run([*compiler, *flags, *sources, "-pthread", "-o", made], check=True, timeout=100)
-    return made
+def program(with_ring):
+    return with_ring("channel_peer")
 
 
 @pytest.fixture
