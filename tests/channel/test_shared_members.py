@@ -15,7 +15,7 @@ PROCESSES, THREADS = 3, 4
 WAIT = 20
 NUMBERS = struct.Struct("<III")
 LENGTHS = pytest.mark.parametrize(
-    "seconds", [1.5, pytest.param(200, marks=[pytest.mark.deep, pytest.mark.timeout(400)])], ids=["short", "long"]
+    "seconds", [1.5, pytest.param(600, marks=[pytest.mark.deep, pytest.mark.timeout(1200)])], ids=["short", "long"]
 )
 
 
