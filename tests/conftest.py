@@ -70,6 +70,13 @@ def own_ipc_namespace():
 
 
 @pytest.fixture
+def own_shared_memory():
+    """For tests that give names in /dev/shm at random."""
+    if WHY_NO_MOUNTS is not None:
+        pytest.skip(f"no /dev/shm of our own: {WHY_NO_MOUNTS}")
+
+
+@pytest.fixture
 def until():
     """Look again until it is so: the kernel tells nobody that a process has fallen asleep."""
 

@@ -11,6 +11,7 @@ import gc
 import inspect
 import mmap
 import os
+import pathlib
 import random
 import resource
 import signal
@@ -20,6 +21,10 @@ import warnings
 
 from unixipc import channel, event, fifo, framing, locks, mapping, pipe, posix, robust, signals, sockets, sysv
 from unixipc.testing.namespaces import enter_own_ipc_namespace
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[2]))
+
+from tests.private import enter_own_shared_memory
 
 WAIT = 0.002
 ALIVE = 12  # objects at a time
@@ -251,6 +256,7 @@ def main():
     seed, calls, path = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     faulthandler.enable()
     enter_own_ipc_namespace()  # what the calls make there goes with us
+    enter_own_shared_memory()
     warnings.simplefilter("ignore")
     resource.setrlimit(resource.RLIMIT_NOFILE, (200, 200))
     sys.unraisablehook = lambda _unraisable: None

@@ -12,15 +12,6 @@ PROGRAM = pathlib.Path(__file__).with_name("public_names.py")
 CALLS = 500
 
 
-@pytest.fixture(autouse=True)
-def clean():
-    """Names that the calls have made, in folders that are this run's own."""
-    yield
-    for folder in ("/dev/shm", "/dev/mqueue"):
-        for each in pathlib.Path(folder).glob("*fuzz-*"):
-            each.unlink(missing_ok=True)
-
-
 def fuzz(seed, calls, folder, seconds):
     log = folder / f"{seed}.log"
     try:
@@ -42,7 +33,7 @@ def last_lines(log):
     return "\n".join(log.read_text(errors="replace").splitlines()[-3:]) if log.exists() else "nothing"
 
 
-@pytest.mark.usefixtures("own_ipc_namespace")
+@pytest.mark.usefixtures("own_ipc_namespace", "own_shared_memory")
 @pytest.mark.parametrize("seed", range(4))
 def test_500_random_calls_leave_the_interpreter_alive(seed, tmp_path):
     fuzz(seed, CALLS, tmp_path, 60)
@@ -50,7 +41,7 @@ def test_500_random_calls_leave_the_interpreter_alive(seed, tmp_path):
 
 @pytest.mark.deep
 @pytest.mark.timeout(1200)
-@pytest.mark.usefixtures("own_ipc_namespace")
+@pytest.mark.usefixtures("own_ipc_namespace", "own_shared_memory")
 @pytest.mark.parametrize("first", range(1000, 1010))
 def test_10_000_random_calls_leave_the_interpreter_alive(first, tmp_path):
     for seed in range(20):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from functools import partial
+from _functools import partial  # type: ignore[import-not-found]  # functools itself imports collections
 
 from .. import _wait
 from .._call import failure
