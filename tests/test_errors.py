@@ -41,7 +41,7 @@ def test_the_five_classes_have_the_bases_that_are_promised():
 def test_a_note_is_the_most_special_meaning_there_is():
     assert "every reader" in failure(errno.EPIPE, "write(2)").__notes__[0]
     assert "RLIMIT_NOFILE" in failure(errno.EMFILE, "anything(2)").__notes__[0]
-    assert failure(errno.ENOTTY, "ioctl(2)").__notes__ == ["ioctl(2): see its man page"]
+    assert failure(errno.EXFULL, "ioctl(2)").__notes__ == ["ioctl(2): see its man page"]
     assert failure(errno.EPIPE, "write(2)", hint="better known").__notes__ == ["write(2): better known"]
 
 

@@ -313,7 +313,7 @@ def test_N10_a_deadlock_of_three_across_a_semaphore_a_file_lock_and_a_pipe_is_na
             child.wait(WAIT)
 
 
-def test_N10_two_who_read_from_each_other_are_surely_stuck(children, until):
+def test_N10_two_who_read_from_each_other_are_surely_stuck(children, cycle_of):
     (read_1, write_1), (read_2, write_2) = os.pipe(), os.pipe()
 
     def talk(reads, closes):
@@ -325,10 +325,8 @@ def test_N10_two_who_read_from_each_other_are_surely_stuck(children, until):
     two = children.start(talk, read_2, (write_2, read_1))
     for fd in (read_1, write_1, read_2, write_2):
         os.close(fd)
-    found = []
-    until(lambda: found.extend(inspector.why(two.pid).cycles) or found)
-    cycle = found[0]
-    assert set(cycle.pids) == {one.pid, two.pid} and cycle.sure and str(cycle).startswith("deadlock: ")
+    cycle = cycle_of(two.pid, {one.pid, two.pid})
+    assert cycle.sure and str(cycle).startswith("deadlock: ")
 
 
 def test_N10_who_has_a_way_out_is_in_no_circle(children, wait_of):

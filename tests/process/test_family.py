@@ -299,6 +299,11 @@ def version_of_linux():
 SHELL = ["sh", "-c", "sleep 600 | cat"]
 
 
+def children_of(pid):
+    with open(f"/proc/{pid}/task/{pid}/children") as file:
+        return file.read().split()
+
+
 def all_ended(reader):
     """The tree holds the only write end: the end of the stream is the end of all of them."""
     return reader.read(1, timeout=WAIT) == b""
@@ -350,10 +355,11 @@ def test_P21_the_group_is_ended_also_when_its_leader_has_ended_already():
         assert all_ended(reader)
 
 
-def test_P21_one_process_of_a_group_can_be_meant():
+def test_P21_one_process_of_a_group_can_be_meant(until):
     reader, writer = pipe()
     with reader, spawn(SHELL, stderr=writer, new_group=True) as child:
         writer.close()
+        until(lambda: children_of(child.pid))  # the shell has started what shall live
         child.kill(group=False)
         assert child.wait(timeout=WAIT) == Killed(signal.SIGKILL)
         assert reader.try_read(1) is None, "what it had started lives"

@@ -72,7 +72,7 @@ class Channel(Descriptor, Generic[T]):
         kind, self._when_full, self._temporary, capacity = _ring.read_facts(self._facts, self._size)
         if kind != self.kind:
             raise LayoutError("kind of the channel", self.kind, kind)
-        self._nameless = not found.st_nlink
+        self._nameless = name is None and not found.st_nlink
         if (self._temporary or self._nameless) and not _ring.use(fd, 0):
             raise failure(errno.ENOENT, "open(2)", name, "the last one who used it is just removing it")
         self._mapping = _mapped(fd, capacity, name, self._nameless)

@@ -6,6 +6,7 @@ The parent believes nobody: it compares every digest that the receiver reports w
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 from contextlib import ExitStack, contextmanager
@@ -109,7 +110,7 @@ def carrying(kind: type[Carrier], cargo: Cargo, pause_at: int | None = None) -> 
 @contextmanager
 def _own_folder() -> Iterator[str]:
     """A temporary folder that goes however we end: a child of ours outlives kill -9, and removes it then."""
-    folder = tempfile.mkdtemp(prefix="unixipc-tour-")
+    folder = os.path.join(tempfile.gettempdir(), f"unixipc-tour-{os.urandom(16).hex()}")
     try:
         reader, writer = pipe()
 
@@ -119,6 +120,7 @@ def _own_folder() -> Iterator[str]:
             shutil.rmtree(folder, ignore_errors=True)
 
         with reader, writer, fork(keep, new_group=True) as keeper:
+            os.mkdir(folder, 0o700)  # not before there is somebody to remove it
             yield folder
             writer.close()
             keeper.wait()
