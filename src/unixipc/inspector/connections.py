@@ -57,7 +57,7 @@ def graph_of(scene: Scene, rows: Sequence[Row], found: dict[int, Waiting]) -> Gr
     edges = [edge for row in rows for edge in edges_of(scene, row)]
     edges += [edge for wait in waits_in(found.values()) if (edge := edge_of(wait))]
     processes = {edge.pid: edge.command for edge in edges}
-    return Graph(processes, tuple(rows), tuple(edges), tuple(cycles_in(found)), _hidden(scene, found))
+    return Graph(processes, tuple(rows), tuple(edges), _lasting(found), _hidden(scene, found))
 
 
 def edge_of(wait: Wait) -> Edge | None:
@@ -78,12 +78,25 @@ def why(pid: int | None = None) -> Why:
     scene = Scene(snapshot())
     if pid is None:
         found = everybody(scene)
-        return Why(waits_for_others(found), tuple(cycles_in(found)), _hidden(scene, found))
+        return Why(waits_for_others(found), _lasting(found), _hidden(scene, found))
     if pid not in scene.seen.pids:
         raise ProcessLookupError(3, "No such process", f"process {pid}")
     found = _from(scene, pid)
     own = [found[pid]] if pid in found else []
-    return Why(tuple(waits_in(own)), tuple(cycles_in(found)), _hidden(scene, found))
+    return Why(tuple(waits_in(own)), _lasting(found), _hidden(scene, found))
+
+
+def _lasting(found: dict[int, Waiting]) -> tuple[Cycle, ...]:
+    """Those circles that a second look finds, too.
+
+    What a process has open is seen before what it waits for: it may have closed an end in between.
+    """
+    seen = cycles_in(found)
+    if not seen:
+        return ()
+    again = waiting_of_all(Scene(snapshot()), sorted({pid for each in seen for pid in each.pids}))
+    circles = {frozenset(each.pids) for each in cycles_in(again)}
+    return tuple(each for each in seen if frozenset(each.pids) in circles)
 
 
 def waits_for_others(found: dict[int, Waiting]) -> tuple[Wait, ...]:
