@@ -165,7 +165,8 @@ def _settled(found: _sysv.SetCalls) -> bool:
     except ObjectRemoved:
         return False
     operated, changed = status[3], status[4]
-    return bool(operated) or not 0 <= _sysv.seconds_now() - changed < STRANGERS_GRACE_S
+    age_s = _sysv.seconds_now() - changed  # -1: the kernel's second has begun, and time(2) does not say so yet
+    return bool(operated) or not -1 <= age_s < STRANGERS_GRACE_S
 
 
 def _accepted(found: _sysv.SetCalls, initial: tuple[int, ...] | None) -> bool:
