@@ -22,7 +22,7 @@ struct uipc_client {
     void *memory;
     size_t memory_bytes;
     int64_t next_look_ns; /* at who was killed */
-    char *path;    /* of a temporary channel: the last one out removes it */
+    char *path; /* of a temporary channel: the last one out removes it */
     int persistent; /* set it after opening: receiving outlives the senders, and ends with the channel's name */
     char why[160]; /* the last refusal, as a sentence */
 };
@@ -36,7 +36,8 @@ int uipc_client_open(struct uipc_client *client, const char *path, int role);
 int uipc_client_send(struct uipc_client *client, const void *bytes, size_t length, int timeout_ms);
 
 /* The next message into `into`: its length, or -1 with errno: ETIMEDOUT; ENODATA (all senders have left and nothing can
- * come any more); EIDRM (persistent: so it is, and the name was removed); EMSGSIZE (longer than `room`, and still there); EBADMSG; EINTR. */
+ * come any more); EIDRM (the same for a persistent client, once the name was removed); EMSGSIZE (longer than `room`,
+ * and still there); EBADMSG; EINTR. */
 ssize_t uipc_client_receive(struct uipc_client *client, void *into, size_t room, int timeout_ms);
 
 /* Leave. Also after an open that failed, and twice: it does nothing then. */

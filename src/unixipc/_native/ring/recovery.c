@@ -230,7 +230,7 @@ int uipc_ring_any(struct uipc_ring *ring, int role) {
     return found.l_type != F_UNLCK;
 }
 
-enum { USERS = 2 * UIPC_RING_MEMBERS, REMOVAL };
+enum { USERS = UIPC_RING_USERS - UIPC_RING_LOCKS, REMOVAL = UIPC_RING_REMOVAL - UIPC_RING_LOCKS };
 
 int uipc_ring_use(int fd, int alone) {
     short how = alone < 0 ? F_UNLCK : alone ? F_WRLCK : F_RDLCK;
